@@ -1,0 +1,383 @@
+"""Records and reported numbers, side by side: tables and verdicts as data and as HTML.
+
+A number of ours is never set beside a reported one as if it were the same measurement: the data
+differ, the caption says so, and what is compared is the claim. Smoke records are never shown.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from lib import records
+from lib.claims import OUTCOMES, Check, CheckResult, Verdict, decide, read_value, summary
+from lib.reported import FLOOR, METRICS, Column, Paper, ReportedTable, Row, load_paper
+
+__all__ = [
+    "Source", "Measured", "TableRow", "Table", "load_paper", "table", "to_html", "verdicts",
+    "verdicts_html", "summary",
+]  # fmt: skip
+
+Record = Mapping[str, Any]
+Link = Callable[[Record], str | None]
+
+DATA = {
+    "mannequin": "generated people and motion",
+    "mocap": "recorded human motion seen by generated cameras",
+    "benchmarks": "the licensed recordings",
+}
+SIGNS = {"lower": "lower than", "higher": "higher than", "close": "close to",
+         "above": "above", "below": "below"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where measured numbers come from: one root of records, one collection, one profile."""
+
+    name: str
+    root: Path | str
+    collection: str
+    profile: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.name}: {self.collection}"
+
+    def records(self, paper: Paper) -> dict[str, list[Record]]:
+        """Variant -> records, one a seed. None at profile smoke, which only tests the machinery."""
+        found: dict[str, list[Record]] = {}
+        if self.profile == "smoke":
+            return found
+        for record in records.find(paper.slug, self.collection, self.root, profile=self.profile):
+            if record["profile"] != "smoke":
+                found.setdefault(record["variant"], []).append(record)
+        return found
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Mean and deviation (None for one seed) over the records of a variant, in the unit shown."""
+
+    mean: float
+    std: float | None
+    seeds: tuple[int, ...]
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row with a reported number or None for each printed column, and, for each source, what
+    was measured for each column.
+    """
+
+    row: Row
+    reported: tuple[float | None, ...]
+    measured: tuple[tuple[Measured | None, ...], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a paper with what it reports and what each source measured."""
+
+    reported: ReportedTable
+    sources: tuple[Source, ...]
+    rows: tuple[TableRow, ...]
+    deterministic: tuple[str, ...] = ()
+
+    @property
+    def printed(self) -> tuple[Column, ...]:
+        return tuple(column for column in self.reported.columns if not column.extra)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.reported.columns
+
+
+def table(paper: Paper, table_id: str, sources: Sequence[Source]) -> Table:
+    """The table `table_id` of a paper with the numbers of each source.
+
+    A row that the paper does not print is left out while no source has its run, except the mean
+    pose and the flat lift, which are always there. Raises KeyError for an unknown table.
+    """
+    reported = paper.tables[table_id]
+    found = [source.records(paper) for source in sources]
+    rows = []
+    for row in reported.rows:
+        measured = tuple(tuple(_measure(runs, row, c) for c in reported.columns) for runs in found)
+        there = any(cell for cells in measured for cell in cells)
+        if there or not row.extra or set(row.runs.values()) & set(FLOOR):
+            rows.append(TableRow(row, row.reported, measured))
+    return Table(reported, tuple(sources), tuple(rows), paper.deterministic)
+
+
+def _measure(runs: Mapping[str, Sequence[Record]], row: Row, column: Column) -> Measured | None:
+    read = [
+        (r, read_value(r, column.role, column.metric))
+        for r in runs.get(row.runs.get(column.group), ())
+    ]
+    read = sorted(((r, v) for r, v in read if v is not None), key=lambda pair: pair[0]["seed"])
+    if not read:
+        return None
+    values = [value * METRICS[column.metric].factor for _, value in read]
+    std = statistics.stdev(values) if len(values) > 1 else None
+    used = tuple(record for record, _ in read)
+    return Measured(statistics.fmean(values), std, tuple(record["seed"] for record in used), used)
+
+
+def verdicts(paper: Paper, source: Source) -> list[Verdict]:
+    """The verdict of every claim of a paper from the records of one source."""
+    runs = source.records(paper)
+    return [
+        decide(claim, lambda variant: runs.get(variant, ()), paper.deterministic, source)
+        for claim in paper.claims
+    ]
+
+
+def _path(record: Record) -> str | None:
+    return record.get("path")
+
+
+def to_html(table: Table, link: Link = _path) -> str:
+    """A table as accessible HTML.
+
+    Arguments:
+        link: turns a record into the address of its JSON file, or None for no link.
+    """
+    headings = table.reported.headings
+    stubs = [name for name in ("group", "label", "detail") if headings.get(name)]
+    spans = [("Reported in the paper", "reported", table.printed)]
+    spans += [(source.label, "measured", table.columns) for source in table.sources]
+    top = "".join(f'<th scope="col" rowspan="2">{_text(headings[name])}</th>' for name in stubs)
+    top += "".join(
+        f'<th scope="colgroup" colspan="{len(columns)}" class="{kind} first">{escape(name)}</th>'
+        for name, kind, columns in spans
+    )
+    below = "".join(
+        _column(column, kind, i == 0)
+        for _, kind, columns in spans
+        for i, column in enumerate(columns)
+    )
+    body = []
+    for group in _groups(table.rows) if "group" in stubs else [list(table.rows)]:
+        lines = []
+        for i, line in enumerate(group):
+            cells = ""
+            if "group" in stubs and i == 0:
+                cells += f'<th scope="rowgroup" rowspan="{len(group)}">{_text(line.row.group)}</th>'
+            mark = ' <span class="extra-mark">(not in the paper)</span>' if line.row.extra else ""
+            cells += f'<th scope="row">{_text(line.row.label)}{mark}</th>'
+            cells += f"<td>{_text(line.row.detail)}</td>" if "detail" in stubs else ""
+            for j, number in enumerate(line.reported):
+                text = _dash("not reported") if number is None else _number(number, "mm")
+                cells += f'<td class="reported number{" first" if j == 0 else ""}">{text}</td>'
+            for measured in line.measured:
+                for j, cell in enumerate(measured):
+                    first = " first" if j == 0 else ""
+                    cells += f'<td class="measured number{first}">{_cell(cell, link)}</td>'
+            kind = "ours" if line.row.ours else "extra" if line.row.extra else "quoted"
+            lines.append(f'<tr class="{kind}">{cells}</tr>')
+        body.append(f"<tbody>{''.join(lines)}</tbody>")
+    name = escape(table.reported.id)
+    return (
+        f'<div class="pose-report" id="{name}" role="region" tabindex="0" '
+        f'aria-label="Table {name}"><table><caption><div>{_caption(table)}</div></caption>'
+        f"<thead><tr>{top}</tr><tr>{below}</tr></thead>{''.join(body)}</table></div>"
+    )
+
+
+def _groups(rows: Sequence[TableRow]) -> list[list[TableRow]]:
+    groups: list[list[TableRow]] = []
+    for row in rows:
+        if not groups or groups[-1][0].row.group != row.row.group:
+            groups.append([])
+        groups[-1].append(row)
+    return groups
+
+
+def _column(column: Column, kind: str, first: bool) -> str:
+    metric = METRICS[column.metric]
+    arrow = "↓" if metric.better == "lower" else "↑"
+    name = f"{column.group} {column.label}".strip()
+    arrow = f'<abbr title="{metric.better} is better">{arrow}</abbr>'
+    unit = f'<span class="unit">{metric.unit} {arrow}</span>'
+    return f'<th scope="col" class="{kind}{" first" if first else ""}">{escape(name)} {unit}</th>'
+
+
+def _caption(table: Table) -> str:
+    parts = [
+        f"<strong>{escape(table.reported.id)}. {_text(table.reported.title)}.</strong>",
+        "Reported numbers are the paper's, on its own data; ours are other measurements, "
+        "and only the order and the relative size of effects can be compared.",
+    ]
+    for i, source in enumerate(table.sources):
+        # the rows that need no seed would make every table look as if it lacked some
+        counts = {
+            len(cell.seeds)
+            for line in table.rows
+            for column, cell in zip(table.columns, line.measured[i], strict=True)
+            if cell and line.row.runs[column.group] not in table.deterministic
+        }
+        data = DATA.get(source.collection, "")
+        roles = " and ".join(dict.fromkeys(column.role for column in table.columns))
+        if source.profile == "smoke":
+            seeds = "numbers of the smoke profile only test the machinery and are not shown"
+        elif not counts:
+            seeds = "no seed run yet"
+        else:
+            low, high = min(counts), max(counts)
+            seeds = f"{low} to {high} seeds" if low < high else f"{low} seed{'s' * (low > 1)}"
+        data = f" ({data})" if data else ""
+        parts.append(
+            f"<em>{escape(source.label)}</em>{data}, role {escape(roles)}, profile "
+            f"{escape(source.profile)}, {seeds}."
+        )
+    given: dict[str, list[str]] = {}
+    for column in table.columns:
+        names = given.setdefault(METRICS[column.metric].scale, [])
+        if METRICS[column.metric].label not in names:
+            names.append(METRICS[column.metric].label)
+    scales = "; ".join(f"{', '.join(names)}: {scale}" for scale, names in given.items())
+    parts.append(f"Scale given to our predictions: {scales}.")
+    parts.append(
+        "Mean ± standard deviation over seeds, averaged over actions; each links to its records."
+    )
+    return " ".join([*parts, _text(table.reported.note)]).strip()
+
+
+def _cell(cell: Measured | None, link: Link) -> str:
+    if cell is None:
+        return _dash("not run")
+    spread = "" if cell.std is None else f'<span class="std"> ± {_number(cell.std, "mm")}</span>'
+    value = _number(cell.mean, "mm") + spread
+    if len(cell.records) == 1:
+        return _anchor(cell.records[0], value, link)
+    return f'{value}<span class="seeds">{_seed_links(cell.records, link)}</span>'
+
+
+def _anchor(record: Record, text: str, link: Link) -> str:
+    address = link(record)
+    if not address:
+        return text
+    label = f"record of {record['variant']}, {record['collection']}, seed {record['seed']}"
+    return f'<a href="{escape(str(address))}" title="{escape(label)}">{text}</a>'
+
+
+def _seed_links(used: Sequence[Record], link: Link) -> str:
+    return " ".join(
+        _anchor(record, f'<span class="hidden">seed </span>{record["seed"]}', link)
+        for record in used
+    )
+
+
+def _dash(reason: str) -> str:
+    return f'<span class="none" title="{reason}"><span class="hidden">{reason}</span>–</span>'
+
+
+def _number(value: float, unit: str) -> str:
+    if unit in ("mm", "%"):
+        text = f"{value:.1f}"
+    else:
+        text = f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.3g}"
+    return text.replace("-", "−")
+
+
+def _text(text: str) -> str:
+    """Escaped text in which L_name stands for a loss with an index."""
+    return re.sub(r"\bL_(\w+)", r"<i>L</i><sub>\1</sub>", escape(text))
+
+
+def verdicts_html(*columns: Sequence[Verdict], link: Link = _path) -> str:
+    """Claims as an accessible table, one column of verdicts for each source, as by `verdicts`."""
+    sources = [column[0].source for column in columns if column]
+    counts = " ".join(
+        f"<em>{escape(source.label)}</em> (profile {escape(source.profile)}): "
+        + ", ".join(f"{n} {outcome}" for outcome, n in summary(column).items())
+        + "."
+        for source, column in zip(sources, columns, strict=True)
+    )
+    head = '<th scope="col">Claim</th><th scope="col">The paper says</th>' + "".join(
+        f'<th scope="col" class="measured first">{escape(source.label)}</th>' for source in sources
+    )
+    lines = []
+    for row in zip(*columns, strict=True):
+        claim = row[0].claim
+        note = f'<br><span class="note">{_text(claim.note)}</span>' if claim.note else ""
+        cells = "".join(f'<td class="measured first">{_verdict(v, link)}</td>' for v in row)
+        lines.append(
+            f'<tr id="{escape(claim.id)}"><th scope="row">{escape(claim.id)}</th><td>'
+            f'{_text(claim.statement)} <span class="where">{escape(claim.where)}</span>{note}</td>'
+            f"{cells}</tr>"
+        )
+    caption = (
+        "<strong>Claims and their verdicts,</strong> computed from paired seeds with a 95 % "
+        "bootstrap interval of the difference. With three seeds this interval reaches from the "
+        f"lowest to the highest. {counts}"
+    )
+    label = 'role="region" tabindex="0" aria-label="Claims and verdicts"'
+    return (
+        f'<div class="pose-report verdicts" {label}><table><caption><div>{caption}</div></caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def _verdict(verdict: Verdict, link: Link) -> str:
+    kind = f"outcome-{OUTCOMES.index(verdict.outcome)}"
+    badge = f'<span class="outcome {kind}">{verdict.outcome}</span>'
+    if not verdict.results:
+        return f'{badge} <span class="note">{escape(verdict.reason)}</span>'
+    checks = "".join(f"<li>{_check(result, link)}</li>" for result in verdict.results)
+    reason = escape(verdict.reason)
+    return f"<details><summary>{badge}</summary><p>{reason}</p><ul>{checks}</ul></details>"
+
+
+def _check(result: CheckResult, link: Link) -> str:
+    check = result.check
+    unit = check.unit
+    suffix = f" {unit}" if unit else ""
+    metric = check.left.metric
+    about = (
+        f" ({METRICS[metric].label if metric in METRICS else metric.replace('_', ' ')})"
+        if metric
+        else ""
+    )
+    right = (
+        check.right.text
+        if check.right.references
+        else _number(float(check.right.evaluate({})) * check.factor, unit)
+    )
+    text = (
+        f"<code>{escape(check.left.text)}</code> {SIGNS[check.expect]} <code>{escape(right)}</code>"
+    )
+    parts = [f"{text}{escape(about)}: <strong>{result.outcome}</strong>, {escape(result.reason)}"]
+    if result.difference is not None:
+        interval = ""
+        if result.interval:
+            low, high = (_number(end, unit) for end in result.interval)
+            interval = f" [{low}, {high}]"
+        sides = f"{_number(result.left, unit)} against {_number(result.right, unit)}{suffix}"
+        difference = f"{_number(result.difference, unit)}{interval}"
+        parts.append(f"observed {sides}, difference {difference}{_effect(check, result.effect)}")
+    if result.reported_difference is not None:
+        reported = _number(result.reported_difference, unit) + suffix
+        parts.append(f"reported difference {reported}{_effect(check, result.reported_effect)}")
+    if result.share is not None:
+        parts.append(f"{_number(100 * result.share, '%')} % of the reported relative effect")
+    if result.records:
+        runs: dict[str, list[Record]] = {}
+        for record in result.records:
+            runs.setdefault(record["variant"], []).append(record)
+        runs = (f"{escape(name)} {_seed_links(used, link)}" for name, used in runs.items())
+        parts.append(f'<span class="seeds">records: {", ".join(runs)}</span>')
+    return "; ".join(parts)
+
+
+def _effect(check: Check, effect: float | None) -> str:
+    """The difference as a share of the right side, for a plain comparison."""
+    if effect is None or not check.is_plain:
+        return ""
+    return f" ({_number(100 * effect, '%')} %)"

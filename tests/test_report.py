@@ -1,0 +1,352 @@
+"""Verdicts from paired seeds, and the tables: properties rather than examples."""
+
+import math
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from lib import records
+from lib.claims import OUTCOMES, Check, Claim, decide, judge, read_value, summary
+from lib.expressions import Expression, ExpressionError
+from lib.report import Source, load_paper, table, to_html, verdicts, verdicts_html
+
+SLUG = "yu2021_scale_lifting"
+
+
+def record(variant, seed=0, mpjpe=100.0, profile="cpu", **diagnostics):
+    """A record in which every metric follows from one number."""
+    metrics = {
+        "mpjpe": mpjpe, "p_mpjpe": mpjpe / 2, "mpjpe_oracle": mpjpe * 0.9,
+        "pck": 1 - mpjpe / 1000, "auc": 0.5 - mpjpe / 1000,
+        "pck_aligned": 1 - mpjpe / 2000, "auc_aligned": 0.5 - mpjpe / 2000,
+    }  # fmt: skip
+    roles = ("outdoor",) if variant.startswith("out") else ("studio", "outdoor")
+    return {
+        "schema": 1, "paper": SLUG, "variant": variant, "collection": "mannequin",
+        "profile": profile, "seed": seed, "configuration": {}, "curves": {},
+        "metrics": {r: {"overall": metrics, "actions": {}, "frame_mean": metrics} for r in roles},
+        "diagnostics": diagnostics, "provenance": {},
+    }  # fmt: skip
+
+
+def finder(**runs):
+    """variant (with underscores) -> one mpjpe a seed."""
+    stored = {
+        variant.replace("_", "-"): [
+            record(variant.replace("_", "-"), s, v) for s, v in enumerate(values)
+        ]
+        for variant, values in runs.items()
+    }
+    return lambda variant: stored.get(variant, [])
+
+
+def check(left="full", expect="lower", right="base", metric="mpjpe", **options):
+    role = options.pop("role", "studio")
+    sides = (Expression.parse(side, metric, role) for side in (left, right))
+    return Check(next(sides), expect, next(sides), **options)
+
+
+# ------------------------------------------------------------------------------- expressions
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("full", 30.0), ("full.mpjpe", 30.0), ("full.p_mpjpe", 15.0), ("full.outdoor.p_mpjpe", 15.0),
+        ("-full + 2 * base", 10.0), ("(base - full) / base", -0.5), ("abs(base - full)", 10.0),
+        ("min(base, full, 25)", 20.0), ("max(base, full)", 30.0), ("log(base / base)", 0.0),
+        ("spread(full)", 0.0), ("0.5", 0.5),
+    ],
+)  # fmt: skip
+def test_expressions_compute(text, expected):
+    side = Expression.parse(text, "mpjpe", "studio")
+    find = finder(full=[30.0], base=[20.0])
+    values = {
+        r: np.array([read_value(find(r.variant)[0], r.role, r.metric)]) for _, r in side.references
+    }
+    assert float(side.evaluate(values).item()) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os').system('true')", "open('x')", "full[0]", "full ** 2", "full if base else 1",
+        "lambda: 1", "full < base", "'full'", "True", "full.a.b.c", "full().x", "min(full)",
+        "abs(full, base)", "spread()", "full; base", "", "full +", "[full]", "f'{full}'", "min(*full)",
+        "abs(x=full)", "(full).mpjpe()", "1j", "full // base", "~full", "(base := full)",
+    ],
+)  # fmt: skip
+def test_expressions_refuse_everything_else(text):
+    with pytest.raises(ExpressionError):
+        Expression.parse(text, "mpjpe", "studio")
+
+
+def test_hyphens_of_a_variant_are_underscores():
+    ((_, reference),) = Expression.parse("full_detected", "mpjpe", "studio").references
+    assert reference.variant == "full-detected"
+
+
+# ------------------------------------------------------------------------------- verdicts
+
+FLIPPED = {"reproduced": "not reproduced", "not reproduced": "reproduced",
+           "undecided": "undecided", "not run": "not run"}  # fmt: skip
+
+
+@pytest.mark.parametrize("expect", ["lower", "higher"])
+@pytest.mark.parametrize("seed", range(12))
+def test_swapping_the_sides_flips_the_outcome(expect, seed):
+    rng = np.random.default_rng(seed)
+    find = finder(full=rng.normal(90, 4, 4), base=rng.normal(93, 4, 4))
+    one = judge(check(expect=expect), find)
+    other = judge(check(expect=expect).swapped(), find)
+    assert other.outcome == FLIPPED[one.outcome]
+    assert other.difference == pytest.approx(-one.difference)
+
+
+def test_a_lower_left_side_is_never_worse_for_lower():
+    rng = np.random.default_rng(1)
+    base, full = rng.normal(90, 3, 5), rng.normal(90, 3, 5)
+    order = ["not reproduced", "undecided", "reproduced"]
+    ranks = [
+        order.index(judge(check(), finder(full=full - shift, base=base)).outcome)
+        for shift in np.linspace(-12, 12, 25)
+    ]
+    assert ranks == sorted(ranks) and ranks[0] == 0 and ranks[-1] == 2
+
+
+def test_outcomes_are_deterministic():
+    rng = np.random.default_rng(2)
+    find = finder(full=rng.normal(90, 3, 5), base=rng.normal(90, 3, 5))
+    assert judge(check(), find).interval == judge(check(), find).interval
+
+
+def test_pairing_removes_what_the_seeds_share():
+    shared = np.array([0.0, 30.0, -20.0])
+    find = finder(full=90 + shared, base=91 + shared)
+    assert judge(check(), find).outcome == "reproduced"
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_fewer_than_three_seeds_are_undecided(count):
+    result = judge(check(), finder(full=[10.0] * count, base=[90.0] * count))
+    assert result.outcome == "undecided" and "paired seeds" in result.reason
+    assert result.difference == pytest.approx(-80)  # still told
+
+
+def test_three_seeds_must_agree():
+    assert judge(check(), finder(full=[89, 88, 80], base=[90, 90, 90])).outcome == "reproduced"
+    assert judge(check(), finder(full=[91, 50, 50], base=[90, 90, 90])).outcome == "undecided"
+    assert judge(check(), finder(full=[90, 90, 90], base=[90, 90, 90])).outcome == "undecided"
+
+
+def test_only_shared_seeds_count():
+    runs = {"full": [record("full", s, 80.0) for s in (0, 1, 5)],
+            "base": [record("base", s, 90.0) for s in (1, 2, 5)]}  # fmt: skip
+    result = judge(check(), lambda variant: runs[variant])
+    assert result.seeds == (1, 5) and result.outcome == "undecided"
+    runs["base"] = [record("base", 7, 90.0)]
+    assert judge(check(), lambda variant: runs[variant]).outcome == "not run"
+
+
+def test_a_deterministic_run_serves_every_seed():
+    find = finder(full=[80.0, 81.0, 82.0], mean_pose=[120.0])
+    other = check(right="mean_pose")
+    assert judge(other, find, deterministic=["mean-pose"]).outcome == "reproduced"
+    assert judge(other, find).outcome == "undecided"
+
+
+def test_values_without_any_seed_decide_by_themselves():
+    runs = {"flat-lift": [record("flat-lift", sref_modes=1.0)]}
+    one = check("flat_lift", "close", "1", "sref_modes", role="diagnostics", tolerance=0.5)
+    assert judge(one, lambda v: runs[v], ["flat-lift"]).outcome == "reproduced"
+    two = check("flat_lift", "above", "2", "sref_modes", role="diagnostics")
+    assert judge(two, lambda v: runs[v], ["flat-lift"]).outcome == "not reproduced"
+
+
+@pytest.mark.parametrize(
+    "left, outcome",
+    [([101, 102, 103], "reproduced"), ([101, 102, 120], "undecided"), ([120, 121, 80], "undecided"),
+     ([120, 121, 122], "not reproduced"), ([80, 81, 82], "not reproduced")],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "tolerance",
+    [{"tolerance": 5.0}, {"relative_tolerance": 0.05}, {"reported": (42.0, 40.0)}],
+)
+def test_close(left, outcome, tolerance):
+    find = finder(full=left, base=[100.0] * 3)
+    assert judge(check(expect="close", **tolerance), find).outcome == outcome
+
+
+def test_share_of_the_reported_effect():
+    find = finder(full=[90.0] * 3, base=[100.0] * 3)
+    result = judge(check(reported=(40.0, 50.0)), find)
+    assert result.effect == pytest.approx(-0.1)
+    assert result.reported_difference == pytest.approx(-10)
+    assert result.share == pytest.approx(0.5)
+    assert judge(check(), find).share is None
+    assert judge(check(expect="above", right="0", reported=(1.0, 0.0)), find).share is None
+
+
+def test_spread_is_over_the_seeds_and_needs_more_than_one():
+    steady, shaky = [90.0, 90.1, 89.9, 90.0, 90.05], [90.0, 99.0, 81.0, 95.0, 86.0]
+    result = judge(check("spread(full)", "lower", "spread(base)"), finder(full=steady, base=shaky))
+    assert result.outcome == "reproduced"
+    assert result.right == pytest.approx(np.std(shaky, ddof=1))
+    assert result.interval[1] < 0  # a resample of one seed alone would have put zero in it
+
+
+def test_a_missing_run_metric_or_number():
+    assert judge(check(), finder(full=[1.0] * 3)).outcome == "not run"
+    other = check(metric="scale_mean", role="diagnostics")
+    assert "scale_mean" in judge(other, finder(full=[1.0] * 3, base=[1.0] * 3)).reason
+    result = judge(check(), finder(full=[math.nan, 1, 1], base=[2.0] * 3))
+    assert result.outcome == "undecided" and result.difference is None
+
+
+def test_the_claim_follows_from_its_checks():
+    find = finder(full=[80.0] * 3, base=[90.0] * 3, tmc=[80.0] * 3)
+    good, bad, even, gone = (
+        check(), check(expect="higher"), check(right="tmc"), check(right="kl")
+    )  # fmt: skip
+
+    def outcome(*checks):
+        return decide(Claim("a", "b", "c", ("num",), checks), find).outcome
+
+    assert outcome(good, good) == "reproduced"
+    assert outcome(good, even) == "undecided"
+    assert outcome(good, gone, even) == "not run"
+    assert outcome(good, gone, bad) == "not reproduced"
+    verdict = decide(Claim("a", "b", "c", ("ext",), needs="another method"), find)
+    assert verdict.outcome == "not run" and "another method" in verdict.reason
+    assert summary([verdict]) == dict.fromkeys(OUTCOMES, 0) | {"not run": 1}
+
+
+def test_smoke_records_never_decide():
+    runs = {v: [record(v, s, profile="smoke") for s in range(3)] for v in ("full", "base")}
+    with pytest.raises(ValueError, match="smoke"):
+        judge(check(), lambda variant: runs[variant])
+
+
+# ------------------------------------------------------------------------------- tables
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return load_paper(SLUG)
+
+
+def fill(root, variants, profile="cpu", seeds=range(3)):
+    for i, variant in enumerate(variants):
+        for seed in seeds:
+            one = record(variant, seed, 80.0 + i + 0.1 * seed, profile)
+            path = records.record_path(root, SLUG, "mannequin", variant, profile, seed)
+            records.write(path, one)
+
+
+@pytest.fixture
+def source(tmp_path, paper):
+    fill(tmp_path, paper.grid)
+    return Source("this machine", tmp_path, "mannequin", "cpu")
+
+
+def test_table_holds_means_deviations_seeds_and_records(paper, source):
+    made = table(paper, "yu-T3", [source])
+    full = next(line for line in made.rows if line.row.ours)
+    assert full.reported == (85.3, 42.0)
+    cell = full.measured[0][0]
+    values = [80.0 + paper.grid.index("full") + 0.1 * seed for seed in range(3)]
+    assert cell.mean == pytest.approx(np.mean(values))
+    assert cell.std == pytest.approx(np.std(values, ddof=1))
+    assert cell.seeds == (0, 1, 2)
+    assert [r["variant"] for r in cell.records] == ["full"] * 3
+
+
+def test_fractions_are_shown_as_percent(paper, source):
+    made = table(paper, "yu-T2", [source])
+    cells = [line.measured[0][0] for line in made.rows if line.row.runs.get("") == "full"]
+    assert cells[0].mean > 50
+
+
+def test_every_table_shows_the_floor_even_without_records(paper, tmp_path):
+    for table_id in paper.tables:
+        made = table(paper, table_id, [Source("here", tmp_path, "mannequin", "cpu")])
+        labels = [line.row.label for line in made.rows]
+        assert "Mean pose" in labels and "Flat lift" in labels
+        assert "All losses, weights and forms as printed" not in labels  # no run, not printed
+
+
+def test_smoke_is_ignored(paper, tmp_path):
+    fill(tmp_path, ["full", "base"], profile="smoke")
+    smoke = Source("this machine", tmp_path, "mannequin", "smoke")
+    made = table(paper, "yu-T3", [smoke])
+    assert all(cell is None for line in made.rows for cell in line.measured[0])
+    assert "smoke" in to_html(made)
+    assert {v.outcome for v in verdicts(paper, smoke)} == {"not run"}
+
+
+class Reader(HTMLParser):
+    """Checks nesting; collects tags with attributes, and the text."""
+
+    VOID = ("br",)
+
+    def __init__(self, html):
+        super().__init__()
+        self.stack, self.tags, self.text = [], [], ""
+        self.feed(html)
+        assert not self.stack, self.stack
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.stack.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.mark.parametrize("table_id", ["yu-T1", "yu-T2", "yu-T3", "yu-T4"])
+def test_table_html(paper, source, table_id):
+    made = table(paper, table_id, [source, source])
+    html = to_html(made, link=lambda r: f"records/{r['variant']}-{r['seed']}.json")
+    page = Reader(html)
+    assert all("scope" in attributes for tag, attributes in page.tags if tag == "th")
+    assert any(attributes.get("href") == "records/full-1.json" for _, attributes in page.tags)
+    for words in ("generated people", "Scale given", "3 seeds", "profile cpu", "role"):
+        assert words in page.text
+    assert not re.search(r"#[0-9a-f]{3,6}\b|black|white|style=", html)
+    # the same number of cells in every row, spans counted
+    widths, carried = set(), 0
+    for line in re.findall(r"<tr class=.*?</tr>", html):
+        cells = len(re.findall(r"<t[hd]", line))
+        if span := re.search(r'rowgroup" rowspan="(\d+)"', line):
+            carried = int(span[1]) - 1
+        elif carried:
+            cells, carried = cells + 1, carried - 1
+        widths.add(cells)
+    stubs = len(made.reported.headings)
+    assert widths == {stubs + len(made.printed) + 2 * len(made.columns)}
+
+
+def test_verdicts_html(paper, source):
+    found = verdicts(paper, source)
+    assert [v.claim.id for v in found] == [c.id for c in paper.claims]
+    page = Reader(verdicts_html(found, found, link=lambda r: None))
+    assert page.text.count("The paper says") == 1
+    assert sum(tag == "tr" for tag, _ in page.tags) == 62
+    assert not any(tag == "a" for tag, _ in page.tags)
+    assert len(verdicts_html(found)) > 1000
+
+
+def test_html_is_escaped(paper, source):
+    html = to_html(table(paper, "yu-T3", [source]), link=lambda r: '"><script>')
+    assert "<script>" not in html
+
+
+def test_losses_are_set_with_an_index(paper, tmp_path):
+    html = to_html(table(paper, "yu-T3", [Source("here", tmp_path, "mocap", "cpu")]))
+    assert "<i>L</i><sub>tmc</sub>" in html and "L_tmc" not in html
