@@ -1,0 +1,16 @@
+"""One module a paper. Each offers what `lib.run` asks for:
+
+ROLES: the roles of a collection that it needs.
+VARIANTS: name -> frozen dataclass, the rows of the paper's tables.
+PROFILES: name -> frozen dataclass, sizes and lengths; `frames` limits the frames of a part.
+build(variant, profile, data, seed) -> trainer with
+
+    steps, samples_per_step, parameters     numbers
+    test_roles                              roles it is evaluated on
+    step(i) -> {loss: scalar tensor}        one update, nothing read back from the device
+    predict(role) -> (N, J, 3)              root-centred test poses in mm, and the scale they were given
+    diagnose(role) -> ({name: float}, {name: (N,) tensor})
+    state_dict(), load_state_dict(state)    tensors, numbers, lists and dictionaries alone
+
+`data` maps a role to {"train": Poses, "test": Poses}. Modules of this package never read files.
+"""

@@ -1,0 +1,310 @@
+"""One run: paper x variant x collection x profile x seed -> one record.
+
+    python -m lib.run --paper yu2021_scale_lifting --variant full --collection mannequin --seed 0
+
+A run that is killed leaves a checkpoint and goes on from it; a run whose record is there is not
+repeated. The last checkpoint is evaluated, never the best on the test set.
+"""
+
+import argparse
+import importlib
+import math
+import os
+import resource
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from lib import metrics, records
+from lib.data.batches import Poses, load_poses
+from lib.data.collections import dataset_path
+from lib.data.dataset import open_dataset, sha256
+from lib.geometry import similarity_align
+from lib.skeleton import HUMAN36M_17
+
+__all__ = ["execute", "load_data", "score", "train"]
+
+CURVE_POINTS = 100
+EXAMPLES = 24  # test frames whose predictions are kept for figures
+EXAMPLE_CLIPS = 4  # test clips whose per-frame arrays are kept
+HEAD = HUMAN36M_17.index("head")
+
+
+def load_data(
+    collection: str, roles: tuple[str, ...], frames: int | None, device: torch.device | str
+) -> tuple[dict[str, dict[str, Poses]], dict[str, str]]:
+    """Every role's parts on the device, and the SHA-256 of each file.
+
+    Returns role -> {"train": Poses, "test": Poses} ("test" only where the split has one).
+    """
+    data, hashes = {}, {}
+    for role in roles:
+        dataset = open_dataset(dataset_path(collection, role))
+        parts = [part for part in ("train", "test") if dataset.split.get(part)]
+        data[role] = {part: load_poses(dataset, part, device, max_frames=frames) for part in parts}
+        hashes[role] = sha256(dataset.path)
+    return data, hashes
+
+
+def headless() -> bool:
+    """Whether nobody watches: no terminal, and no JupyterLab session that opened this kernel."""
+    return not (sys.stderr.isatty() or "JPY_SESSION_NAME" in os.environ)
+
+
+def train(
+    trainer, label: str, checkpoint: Path | None = None, every_seconds: float = 30.0, key: str = ""
+):
+    """Makes all steps of a trainer, from its checkpoint where there is one with the same key.
+
+    Losses are summed on the device and read once a curve point. Returns the curves
+    {"step": [...], loss: [...]} and the seconds spent in steps, over all sittings.
+    """
+    curves: dict[str, list] = {"step": []}
+    done, seconds, sums, counts = 0, 0.0, {}, {}
+    state = {}
+    if checkpoint is not None and checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+    if state.get("key") == key:
+        trainer.load_state_dict(state["trainer"])
+        torch.set_rng_state(state["random"])
+        if torch.cuda.is_available() and state["random_cuda"]:
+            torch.cuda.set_rng_state_all(state["random_cuda"])
+        curves, done, seconds = state["curves"], state["done"], state["seconds"]
+        sums, counts = state["sums"], state["counts"]
+
+    interval = max(1, trainer.steps // CURVE_POINTS)
+    bar = tqdm(
+        total=trainer.steps, initial=done, desc=label, unit="step", disable=headless(), leave=False
+    )
+    began = saved = time.monotonic()
+    for index in range(done, trainer.steps):
+        for name, loss in trainer.step(index).items():
+            sums[name] = sums[name] + loss if name in sums else loss
+            counts[name] = counts.get(name, 0) + 1
+        bar.update()
+        if (index + 1) % interval == 0 or index + 1 == trainer.steps:
+            _append(curves, index + 1, {k: float(v) / counts[k] for k, v in sums.items()})
+            bar.set_postfix({k: f"{v[-1]:.3g}" for k, v in curves.items() if k != "step" and v[-1]})
+            sums, counts = {}, {}
+        now = time.monotonic()
+        if checkpoint is not None and now - saved >= every_seconds:
+            saved = now
+            _save(
+                checkpoint,
+                {
+                    "trainer": trainer.state_dict(),
+                    "random": torch.get_rng_state(),
+                    "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+                    "curves": curves,
+                    "done": index + 1,
+                    "seconds": seconds + now - began,
+                    "sums": sums,
+                    "counts": counts,
+                    "key": key,
+                },
+            )
+    bar.close()
+    return curves, seconds + time.monotonic() - began
+
+
+def _append(curves: dict[str, list], step: int, values: dict[str, float]) -> None:
+    """A loss that is absent between two points (a module that was not trained) leaves a gap, None."""
+    points = len(curves["step"])
+    curves["step"].append(step)
+    for name in sorted({*curves, *values} - {"step"}):
+        column = curves.setdefault(name, [None] * points)
+        value = values.get(name)
+        column.append(round(value, 7) if value is not None and math.isfinite(value) else None)
+
+
+def _save(path: Path, state: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def score(predicted: Tensor, test: Poses) -> tuple[dict, Tensor]:
+    """Every metric of root-centred predictions (N, J, 3) in mm: overall, by action, frame mean.
+
+    "overall" is the mean of the actions. Returns the metrics and the error of each joint (J,).
+    mpjpe and pck take the prediction at the scale the method gave it; mpjpe_oracle scales it by the
+    true head-root distance of each frame; "aligned" and p_mpjpe are after Procrustes.
+    """
+    truth = test.joints_3d - test.joints_3d[:, :1]
+    own, true = (p[:, HEAD].norm(dim=-1).clamp_min(1e-3) for p in (predicted, truth))
+    oracle = predicted * (true / own)[:, None, None]
+    aligned = similarity_align(predicted, truth)
+    mirrored = predicted * predicted.new_tensor([1.0, 1.0, -1.0])
+    values = {
+        "mpjpe": metrics.mpjpe(predicted, truth),
+        "n_mpjpe": metrics.n_mpjpe(predicted, truth),
+        "p_mpjpe": metrics.mpjpe(aligned, truth),
+        "mpjpe_oracle": metrics.mpjpe(oracle, truth),
+        "p_mpjpe_mirrored": metrics.p_mpjpe(mirrored, truth),
+        "pck": metrics.pck(predicted, truth),
+        "auc": metrics.auc(predicted, truth),
+        "pck_aligned": metrics.pck(aligned, truth),
+        "auc_aligned": metrics.auc(aligned, truth),
+    }
+    actions = {
+        name: {k: float(v[test.action == i].double().mean()) for k, v in values.items()}
+        for i, name in enumerate(test.action_names)
+    }
+    overall = {k: float(np.mean([a[k] for a in actions.values()])) for k in values}
+    frame_mean = {k: float(v.double().mean()) for k, v in values.items()}
+    joint_error = (predicted - truth).norm(dim=-1).mean(0)
+    return {"overall": overall, "actions": actions, "frame_mean": frame_mean}, joint_error
+
+
+def _figure_arrays(role: str, predicted: Tensor, test: Poses, per_frame: dict) -> dict:
+    """A few predictions with their truth, and per-frame arrays of a few clips, for figures."""
+    frames = torch.linspace(0, len(test) - 1, EXAMPLES).long()
+    truth = test.joints_3d - test.joints_3d[:, :1]
+    arrays = {
+        f"{role}/examples/frame": frames,
+        f"{role}/examples/predicted": predicted[frames],
+        f"{role}/examples/truth": truth[frames],
+        f"{role}/examples/joints_2d": test.joints_2d[frames],
+    }
+    clips = torch.linspace(0, len(test.clips) - 1, EXAMPLE_CLIPS + 2).long()[1:-1]
+    for clip in clips.tolist():
+        chosen = test.clip == clip
+        for name, values in per_frame.items():
+            arrays[f"{role}/clips{test.clips[clip]}/{name}"] = values[chosen]
+    return {k: v.detach().cpu().numpy() for k, v in arrays.items()}
+
+
+def execute(
+    paper: str,
+    variant: str,
+    collection: str = "mannequin",
+    profile: str = "cpu",
+    seed: int = 0,
+    root: Path | str = records.OWN,
+    device: str | None = None,
+    checkpoint_seconds: float = 30.0,
+) -> Path:
+    """Trains, evaluates and writes the record of one run; returns its path.
+
+    A record that is there already is returned as it is. Raises KeyError with the known names for an
+    unknown variant or profile, and what the data reader says for data that are missing or damaged.
+    """
+    path = records.record_path(root, paper, collection, variant, profile, seed)
+    if path.exists():
+        return path
+    module = importlib.import_module(f"lib.papers.{paper}")
+    for kind, name, known in (
+        ("variant", variant, module.VARIANTS),
+        ("profile", profile, module.PROFILES),
+    ):
+        if name not in known:
+            raise KeyError(f"{paper} has no {kind} {name!r}; known: {', '.join(sorted(known))}")
+    target = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    torch.set_flush_denormal(True)
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    settings, sizes = module.VARIANTS[variant], module.PROFILES[profile]
+    configuration = {"variant": asdict(settings), "profile": asdict(sizes)}
+
+    began = time.monotonic()
+    data, hashes = load_data(collection, module.ROLES, sizes.frames, target)
+    trainer = module.build(settings, sizes, data, seed)
+    checkpoint = path.with_suffix(".checkpoint")
+    # taken now: the files of lib may change while the run goes on
+    origin = records.provenance(paper, configuration, hashes, target)
+    # a checkpoint of another configuration, other data or other code is not gone on from
+    sources = ("configuration_sha256", "data_sha256", "code_sha256")
+    key = records.configuration_sha256({name: origin[name] for name in sources})
+    prepared = time.monotonic() - began
+    label = f"{collection}/{variant}/{seed}"
+    curves, seconds = train(trainer, label, checkpoint, checkpoint_seconds, key)
+
+    evaluating = time.monotonic()
+    scores, diagnostics, arrays = {}, {}, {}
+    for number, role in enumerate(trainer.test_roles):
+        predicted = trainer.predict(role)
+        scores[role], joint_error = score(predicted, data[role]["test"])
+        arrays[f"{role}/joint_error"] = joint_error.cpu().numpy()
+        values, per_frame = trainer.diagnose(role)
+        if number == 0:
+            diagnostics = values
+            arrays |= _figure_arrays(role, predicted, data[role]["test"], per_frame)
+        else:
+            diagnostics |= {f"{role}_{name}": value for name, value in values.items()}
+    steps = max(1, trainer.steps)
+    diagnostics["step_seconds"] = seconds / steps
+    diagnostics |= _curve_diagnostics(curves)
+    cuda = target.type == "cuda"
+    peak = (
+        torch.cuda.max_memory_allocated(target) / 2**20
+        if cuda
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    )
+    origin |= {
+        "wall_seconds": round(prepared + seconds + time.monotonic() - evaluating, 2),
+        "train_seconds": round(seconds, 2),
+        "samples_per_second": round(trainer.samples_per_step * trainer.steps / max(seconds, 1e-9), 1),
+        "peak_memory_mib": round(peak, 1),
+    }
+    finite = {k: v for k, v in diagnostics.items() if math.isfinite(v)}
+    record = {
+        "schema": records.SCHEMA,
+        "paper": paper,
+        "variant": variant,
+        "collection": collection,
+        "profile": profile,
+        "seed": seed,
+        "configuration": configuration,
+        "metrics": scores,
+        "curves": curves,
+        "diagnostics": finite,
+        "provenance": origin,
+    }
+    records.write(path, record, arrays)
+    checkpoint.unlink(missing_ok=True)
+    return path
+
+
+def _curve_diagnostics(curves: dict[str, list]) -> dict[str, float]:
+    """loss_roughness: mean relative change of L_3D from point to point over the second half;
+    clamped_fraction: last share of projected coordinates at the clamp."""
+    found = {}
+    column = [v for v in curves.get("3d", []) if v is not None]
+    half = np.array(column[len(column) // 2 :])
+    if len(half) > 2:
+        found["loss_roughness"] = float(np.abs(np.diff(half)).mean() / max(half.mean(), 1e-9))
+    clamped = [v for v in curves.get("clamped", []) if v is not None]
+    if clamped:
+        found["clamped_fraction"] = clamped[-1]
+    return found
+
+
+def main() -> None:
+    """The command line; prints the record's path and its main numbers."""
+    parser = argparse.ArgumentParser(prog="python -m lib.run", description=__doc__)
+    parser.add_argument("--paper", required=True)
+    parser.add_argument("--variant", required=True)
+    parser.add_argument("--collection", default="mannequin")
+    parser.add_argument("--profile", default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--root", default=str(records.OWN), help="where records go")
+    parser.add_argument("--device", default=None, help="cpu, cuda, cuda:1; default: a GPU if any")
+    parser.add_argument("--checkpoint-seconds", type=float, default=30.0)
+    options = vars(parser.parse_args())
+    path = execute(**options)
+    record = records.load(path)
+    numbers = ", ".join(
+        f"{role} MPJPE {m['overall']['mpjpe']:.1f} P-MPJPE {m['overall']['p_mpjpe']:.1f}"
+        for role, m in record["metrics"].items()
+    )
+    print(f"{path}: {numbers} mm, {record['provenance']['wall_seconds']:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
