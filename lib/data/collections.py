@@ -19,10 +19,10 @@ from lib.skeleton import HUMAN36M_17
 __all__ = ["COLLECTIONS", "ROLES", "Collection", "build", "data_folder", "dataset_path", "is_built"]
 
 ROLES = ("studio", "outdoor", "motion")
-CAMERAS = {"studio": studio.STUDIO, "outdoor": studio.OUTDOOR, "motion": studio.MOTION}
+CAMERAS = {"studio": studio.STUDIO, "outdoor": studio.OUTDOOR, "motion": studio.STUDIO}
 
 
-FILMING = 1  # version of the cameras, the placing and the noise model
+FILMING = 2  # version of the cameras, the placing and the noise model
 READING = 1  # version of the readers of recorded motion and of what is dropped from it
 
 

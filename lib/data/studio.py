@@ -19,7 +19,7 @@ from lib.data.dataset import Clip, action_kind
 from lib.data.detector import DetectorNoise, detect
 from lib.skeleton import HUMAN36M_17
 
-__all__ = ["MOTION", "OUTDOOR", "STUDIO", "StudioCamera", "Take", "film", "in_view", "runs"]
+__all__ = ["OUTDOOR", "STUDIO", "StudioCamera", "Take", "film", "in_view", "runs"]
 
 MARGIN = 5.0  # px between every joint and the image's border
 NEAREST = 1500.0  # mm, least depth of a joint
@@ -83,7 +83,6 @@ OUTDOOR = (
     _camera("5", (1490.9, 1491.4), (1034.2, 1024.9), (2048, 2048), (-2300.0, -3900.0, 1700.0)),
     _camera("7", (1499.6, 1499.0), (1015.8, 1030.7), (2048, 2048), (1900.0, -4900.0, 2100.0)),
 )
-MOTION = (_camera("motion", (1147.0, 1147.0), (512.0, 512.0), (1024, 1024), (5300.0, 0.0, 1550.0)),)
 
 
 def film(

