@@ -193,6 +193,9 @@ class ResidualLifter(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.kaiming_normal_(module.weight)
+        # from the mean pose on: a head as wide as the others starts metres away and never recovers
+        # in a short schedule (a P-MPJPE of 91 mm against 53 after 2,000 steps of 256)
+        nn.init.normal_(self.head.weight, std=0.01)
 
     def forward(self, pose: Tensor) -> Tensor:
         """pose (N, J, 2), standardised -> pose (N, J, 3), standardised."""
@@ -229,6 +232,7 @@ class TemporalLifter(nn.Module):
         self.wide = nn.ModuleList(self._layer(width, width, f, dropout) for f in rest)
         self.narrow = nn.ModuleList(self._layer(width, width, 1, dropout) for f in rest)
         self.head = nn.Conv1d(width, 3 * joints, 1)
+        nn.init.normal_(self.head.weight, std=0.01)
 
     @staticmethod
     def _layer(inputs: int, outputs: int, kernel: int, dropout: float) -> nn.Sequential:

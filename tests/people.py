@@ -18,14 +18,14 @@ SPLITS = {
     "outdoor": {"train": ("C1", "C2"), "test": ("C5",)},
     "motion": {"train": ("M1",), "test": ()},
 }
-CAMERAS = {"studio": studio.STUDIO[:2], "outdoor": studio.OUTDOOR[:2], "motion": studio.MOTION}
+CAMERAS = {"studio": studio.STUDIO[:2], "outdoor": studio.OUTDOOR[:2], "motion": studio.STUDIO[:1]}
 
 
 @cache
 def clips(role: str) -> tuple[Clip, ...]:
-    """The clips of a role; its subjects share one generated body and two or three actions each."""
+    """The clips of a role; its subjects share a few generated bodies and do three actions each."""
     subjects = sum(SPLITS[role].values(), ())
-    generated = islice(mannequin.takes(role, seed=0), 0, 30, 5)
+    generated = islice(mannequin.takes(role, seed=0), 0, 27, 3)
     takes = [
         replace(take, subject=subjects[number % len(subjects)], joints=take.joints[:FRAMES])
         for number, take in enumerate(generated)

@@ -27,7 +27,7 @@ class Supervised:
     inputs: str = "joints_2d"
     filters: tuple[int, ...] | None = None
     batch: int = 256
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-3
     final_rate: float = 0.02
 
 

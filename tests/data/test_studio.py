@@ -113,13 +113,13 @@ def test_numbering_and_seeds():
         walk(action="Walking", source="b"),
         walk(action="Eating"),
     ]
-    clips, _ = film(takes, MOTION, seed=0)
+    clips, _ = film(takes, STUDIO[:1], seed=0)
     assert [clip.action for clip in clips] == ["Walking", "Walking 2", "Eating"]
-    again, _ = film(takes, MOTION, seed=0)
-    other, _ = film(takes, MOTION, seed=1)
+    again, _ = film(takes, STUDIO[:1], seed=0)
+    other, _ = film(takes, STUDIO[:1], seed=1)
     np.testing.assert_array_equal(again[1].detected_2d, clips[1].detected_2d)
     assert (other[0].joints_3d != clips[0].joints_3d).any()
-    alone, _ = film(takes[2:], MOTION, seed=0)
+    alone, _ = film(takes[2:], STUDIO[:1], seed=0)
     np.testing.assert_array_equal(alone[0].detected_2d, clips[2].detected_2d)
 
 
