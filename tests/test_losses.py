@@ -1,0 +1,202 @@
+"""Losses: zero at equality, invariant to what they forgive, finite gradients where norms vanish."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from lib.geometry import rotation_x, rotation_y
+from lib.losses import (
+    bone_lengths,
+    l_2d,
+    l_3d,
+    l_adv_discriminator,
+    l_adv_generator,
+    l_bone,
+    l_kl,
+    l_tmc,
+    safe_norm,
+)
+from lib.skeleton import HUMAN36M_17
+
+PARENTS = HUMAN36M_17.parents
+NORMS = ["squared", "euclidean"]
+FORMS = ["relative", "absolute"]
+
+
+def poses(*batch, size=3, count=2):
+    """Centred poses in units of the method, the root exactly zero."""
+    drawn = [torch.randn(*batch, 17, size, dtype=torch.float64) * 0.4 for _ in range(count)]
+    return [pose - pose[..., :1, :] for pose in drawn]
+
+
+def gradients(loss, *tensors):
+    return torch.autograd.grad(loss, tensors)
+
+
+def finite(*tensors):
+    return all(bool(tensor.isfinite().all()) for tensor in tensors)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize(("loss", "size"), [(l_2d, 2), (l_3d, 3)])
+def test_reprojection_losses_are_mean_distances(loss, size, norm):
+    first, second = poses(5, size=size)
+    distance = (first - second).norm(dim=-1)
+    expected = distance.square() if norm == "squared" else distance
+    torch.testing.assert_close(loss(first, second, norm), expected.mean(), rtol=1e-6, atol=1e-6)
+    assert float(loss(first, second, norm)) == float(loss(second, first, norm)) > 0
+    assert float(loss(first, first, norm)) < 1e-5
+
+
+def test_adversarial_losses_are_least_squares():
+    real, fake = torch.tensor([1.0, 1.0]), torch.tensor([0.0, 0.0])
+    assert l_adv_generator(real) == 0 and l_adv_generator(fake) == 1
+    assert l_adv_discriminator(real, fake) == 0 and l_adv_discriminator(fake, real) == 2
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_motion_consistency_compares_displacements_alone(norm):
+    now, later, cycled, cycled_later = poses(4, count=4)
+    value = l_tmc(now, later, cycled, cycled_later, norm)
+    assert value > 0.01
+    shift, other = torch.randn(2, 4, 1, 3, dtype=torch.float64)
+    moved = l_tmc(now + shift, later + shift, cycled + other, cycled_later + other, norm)
+    torch.testing.assert_close(moved, value)
+    swapped = l_tmc(later, now, cycled_later, cycled, norm)  # time run backwards
+    torch.testing.assert_close(swapped, value)
+    rotation = rotation_x(torch.tensor(0.3).double()) @ rotation_y(torch.tensor(2.0).double())
+    torch.testing.assert_close(l_tmc(*(p @ rotation.T for p in (now, later, cycled, cycled_later)), norm), value)
+    # a deformation that both frames share is forgiven, one of a single frame is not
+    assert l_tmc(now, later, now + other.abs() * cycled, later + other.abs() * cycled, norm) < 1e-5
+    assert l_tmc(now, later, now + cycled, later, norm) > 0.01
+
+
+def test_bone_lengths_against_a_loop():
+    (pose,) = poses(3, count=1)
+    lengths = bone_lengths(pose, PARENTS)
+    assert lengths.shape == (3, 16)
+    children = [joint for joint in range(17) if PARENTS[joint] >= 0]
+    for column, joint in enumerate(children):
+        expected = (pose[:, joint] - pose[:, PARENTS[joint]]).square().sum(-1).sqrt()
+        torch.testing.assert_close(lengths[:, column], expected)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_bone_loss_forgives_motion_and_not_growth(form):
+    first, second = poses(6)
+    rotation = rotation_y(torch.rand(6, dtype=torch.float64) * 6)
+    moved = first @ rotation.mT + torch.randn(6, 1, 3, dtype=torch.float64)
+    assert l_bone(first, moved, PARENTS, form) < 1e-9
+    assert l_bone(first, 1.2 * first, PARENTS, form) > 1e-3
+    torch.testing.assert_close(l_bone(first, second, PARENTS, form), l_bone(second, first, PARENTS, form))
+
+
+@pytest.mark.parametrize("factor", [0.01, 0.5, 3.0])
+def test_relative_bone_loss_cannot_pull_the_scale_down(factor):
+    first, second = poses(6)
+    relative, absolute = (l_bone(first, second, PARENTS, form) for form in FORMS)
+    torch.testing.assert_close(
+        l_bone(factor * first, factor * second, PARENTS), relative, rtol=1e-4, atol=1e-8
+    )
+    scaled = l_bone(factor * first, factor * second, PARENTS, "absolute")
+    torch.testing.assert_close(scaled, factor**2 * absolute, rtol=1e-3, atol=1e-9)
+
+    scale = torch.tensor(factor, dtype=torch.float64, requires_grad=True)
+    pull = {form: gradients(l_bone(scale * first, scale * second, PARENTS, form), scale)[0] for form in FORMS}
+    assert abs(factor * pull["relative"]) < 1e-4 * relative
+    assert factor * pull["absolute"] > 0.9 * scaled
+
+
+@pytest.mark.parametrize("values", [1.0 + 0.1 * torch.randn(512), torch.randn(7), 5 * torch.rand(64)])
+@pytest.mark.parametrize(("mean", "deviation"), [(1.0, 0.1), (0.7, 0.05), (-2.0, 3.0)])
+def test_kl_is_the_divergence_of_two_normals(values, mean, deviation):
+    values = values.double()
+    batch, prior = Normal(values.mean(), values.std()), Normal(mean, deviation)
+    torch.testing.assert_close(
+        l_kl(values, mean, deviation), kl_divergence(batch, prior).double(), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_kl_is_least_at_the_prior():
+    values = torch.randn(1024, dtype=torch.float64)
+    values = (values - values.mean()) / values.std()
+    assert abs(float(l_kl(0.9 + 0.2 * values, 0.9, 0.2))) < 1e-5
+    for wrong in (0.8 + 0.2 * values, 0.9 + 0.1 * values, 0.9 + 0.4 * values):
+        assert l_kl(wrong, 0.9, 0.2) > 0.05
+
+
+def test_kl_of_a_constant_batch_pulls_its_mean_without_exploding():
+    values = torch.full((256,), 0.8, requires_grad=True)
+    loss = l_kl(values, 1.0, 0.1)
+    (gradient,) = gradients(loss, values)
+    assert finite(loss, gradient) and bool((gradient < 0).all()) and gradient.abs().max() < 1
+    with pytest.raises(ValueError, match="two values"):
+        l_kl(values[:1], 1.0, 0.1)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_gradients_at_identical_poses(norm):
+    """Identical frames, and the root joint that is exactly zero in all of them."""
+    (pose,) = poses(3, count=1)
+    pose.requires_grad_()
+    for loss in (l_2d(pose[..., :2], pose[..., :2].detach(), norm), l_3d(pose, pose.detach(), norm)):
+        assert finite(loss, *gradients(loss, pose))
+    loss = l_tmc(pose, pose.detach(), pose.detach(), pose.detach(), norm)
+    assert finite(loss, *gradients(loss, pose))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", ["scale 0", "one scale 0", "identical", "zero-length bone"])
+def test_gradients_of_the_bone_loss(form, kind):
+    first, second = poses(3)
+    scale = torch.ones(2, dtype=torch.float64)
+    if kind == "identical":
+        second = first.clone()
+    elif kind == "zero-length bone":
+        first[:, 3], second[:, 3] = first[:, 2], second[:, 2]
+    else:
+        scale[0] = 0
+        scale[1] = float(kind == "one scale 0")
+    for tensor in (first, second, scale):
+        tensor.requires_grad_()
+    loss = l_bone(scale[0] * first, scale[1] * second, PARENTS, form)
+    assert finite(loss, *gradients(loss, first, second, scale))
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_safe_norm(size):
+    x = torch.randn(100, size)
+    torch.testing.assert_close(safe_norm(x), x.norm(dim=-1))
+    zero = torch.zeros(4, size, requires_grad=True)
+    (gradient,) = gradients(safe_norm(zero).sum(), zero)
+    assert bool((safe_norm(zero) <= 1e-6).all()) and bool((gradient == 0).all())
+    unit = torch.randn(100, size, dtype=torch.float64, requires_grad=True)
+    (gradient,) = gradients(safe_norm(unit).sum(), unit)
+    torch.testing.assert_close(gradient.norm(dim=-1), torch.ones(100).double(), rtol=1e-4, atol=1e-4)
+
+
+def test_unknown_names_are_refused():
+    first, second = poses(2)
+    for loss in (l_2d, l_3d):
+        with pytest.raises(ValueError, match="'squared' or 'euclidean', not 'l1'"):
+            loss(first, second, norm="l1")
+    with pytest.raises(ValueError, match="'squared' or 'euclidean'"):
+        l_tmc(first, second, first, second, norm="l1")
+    with pytest.raises(ValueError, match="'relative' or 'absolute', not 'log'"):
+        l_bone(first, second, PARENTS, form="log")
+
+
+def test_every_loss_is_a_scalar_that_does_not_depend_on_the_shape_of_the_batch():
+    first, second, third, fourth = poses(4, 3, count=4)
+    flat = [pose.flatten(0, 1) for pose in (first, second, third, fourth)]
+    for loss in (
+        lambda a, b, c, d: l_3d(a, b),
+        lambda a, b, c, d: l_tmc(a, b, c, d),
+        lambda a, b, c, d: l_bone(a, b, PARENTS),
+        lambda a, b, c, d: l_bone(a, b, PARENTS, "absolute"),
+    ):
+        value = loss(first, second, third, fourth)
+        assert value.shape == () and math.isfinite(value)
+        torch.testing.assert_close(loss(*flat), value)
