@@ -6,7 +6,6 @@ are centred on the pelvis and sized so that head and root are 1/D apart on avera
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from lib.data.batches import Poses
