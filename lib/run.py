@@ -163,6 +163,15 @@ def score(predicted: Tensor, test: Poses) -> tuple[dict, Tensor]:
     return {"overall": overall, "actions": actions, "frame_mean": frame_mean}, joint_error
 
 
+def _long_clips(test: Poses) -> list[int]:
+    """The longest test clips, no two of one subject's action."""
+    found: dict[tuple[int, int], int] = {}
+    for clip in test.length.argsort(descending=True, stable=True).tolist():
+        first = int(test.start[clip])
+        found.setdefault((int(test.subject[first]), int(test.action[first])), clip)
+    return list(found.values())[:EXAMPLE_CLIPS]
+
+
 def _figure_arrays(role: str, predicted: Tensor, test: Poses, per_frame: dict) -> dict:
     """A few predictions with their truth, and per-frame arrays of a few clips, for figures."""
     frames = torch.linspace(0, len(test) - 1, EXAMPLES).long()
@@ -173,8 +182,7 @@ def _figure_arrays(role: str, predicted: Tensor, test: Poses, per_frame: dict) -
         f"{role}/examples/truth": truth[frames],
         f"{role}/examples/joints_2d": test.joints_2d[frames],
     }
-    clips = torch.linspace(0, len(test.clips) - 1, EXAMPLE_CLIPS + 2).long()[1:-1]
-    for clip in clips.tolist():
+    for clip in _long_clips(test):
         chosen = test.clip == clip
         for name, values in per_frame.items():
             arrays[f"{role}/clips{test.clips[clip]}/{name}"] = values[chosen]
