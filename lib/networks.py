@@ -143,8 +143,8 @@ class PoseDiscriminator(nn.Module):
 class ScaleEstimator(nn.Module):
     r"""Scale estimation module :math:`\Phi_S`: one number a pose (Yu et al. 2021, Sec. 3.1).
 
-    A dense layer without activation, one block, one output. The last layer starts at zero, so that
-    every pose begins with the same value.
+    A dense layer without activation, one block, one output. The last layer starts small, so that
+    every pose begins with nearly the same value.
 
     Arguments:
         joints: number of joints J.
@@ -164,7 +164,7 @@ class ScaleEstimator(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     def forward(self, pose: Tensor) -> Tensor:
-        """pose (N, J, 2), normalised -> raw value (N,), zero at the start."""
+        """pose (N, J, 2), normalised -> raw value (N,), near zero at the start."""
         inputs = pose.flatten(1)
         x = self.stem(inputs)
         for block in self.blocks:

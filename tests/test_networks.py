@@ -23,7 +23,11 @@ NETWORKS = {
     "scale": (lambda: ScaleEstimator(**SMALL), (17, 2), ()),
     "residual": (lambda: ResidualLifter(**SMALL), (17, 2), (17, 3)),
     "temporal": (lambda: TemporalLifter(width=16, filters=(3, 3)), (9, 17, 2), (17, 3)),
-    "temporal of one frame": (lambda: TemporalLifter(width=16, filters=(1, 1)), (1, 17, 2), (17, 3)),
+    "temporal of one frame": (
+        lambda: TemporalLifter(width=16, filters=(1, 1)),
+        (1, 17, 2),
+        (17, 3),
+    ),
 }
 
 
@@ -137,7 +141,10 @@ def test_temporal_lifter_sees_no_other_frame(filters):
     changed[:, frames:] += 1
     with torch.no_grad():
         assert torch.equal(network(sequence[:, :frames]), network(changed[:, :frames]))
-        ahead, changed_ahead = network(sequence[:, 1 : frames + 1]), network(changed[:, 1 : frames + 1])
+        ahead, changed_ahead = (
+            network(sequence[:, 1 : frames + 1]),
+            network(changed[:, 1 : frames + 1]),
+        )
         assert not torch.allclose(ahead, changed_ahead)
 
 
@@ -155,7 +162,9 @@ def test_temporal_lifter_is_the_dilated_one_at_the_centre():
 
     with torch.no_grad():
         x = dilated(network.stem, window.flatten(2).mT, 1)
-        for level, (wide, narrow) in enumerate(zip(network.wide, network.narrow, strict=True), start=1):
+        for level, (wide, narrow) in enumerate(
+            zip(network.wide, network.narrow, strict=True), start=1
+        ):
             crop = 3**level
             x = x[..., crop:-crop] + dilated(narrow, dilated(wide, x, crop), 1)
         expected = network.head(x).squeeze(-1).unflatten(-1, (17, 3))

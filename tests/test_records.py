@@ -22,7 +22,10 @@ class Settings:
 
 
 def record(variant="base", profile="smoke", seed=0, **changes):
-    configuration = {"variant": {"weight": 1.0, "name": "a"}, "profile": {"weight": 2.0, "name": "a"}}
+    configuration = {
+        "variant": {"weight": 1.0, "name": "a"},
+        "profile": {"weight": 2.0, "name": "a"},
+    }
     data = {"studio": "0" * 64}
     return {
         "schema": records.SCHEMA,
@@ -55,15 +58,19 @@ def test_where_a_record_lies(tmp_path):
 
 def test_a_record_comes_back(tmp_path):
     path = write(tmp_path)
-    assert records.load(path) == record() | {"path": str(path), "provenance": records.load(path)["provenance"]}
+    assert records.load(path) == record() | {
+        "path": str(path),
+        "provenance": records.load(path)["provenance"],
+    }
     assert records.load_arrays(records.load(path)) == {}
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def test_arrays_come_back(tmp_path):
+    random = np.random.default_rng(0)
     arrays = {
-        "studio/joint_error": np.random.rand(17).astype(np.float32),
-        "studio/clips/S9/Walking 2/a/scale": np.random.rand(5),
+        "studio/joint_error": random.random(17, np.float32),
+        "studio/clips/S9/Walking 2/a/scale": random.random(5),
         "studio/examples/frame": np.arange(6).reshape(2, 3),
         "number": np.float64(3.5),
         "empty": np.zeros((0, 3), np.float32),
@@ -105,7 +112,9 @@ def test_a_crash_while_writing_leaves_no_record(tmp_path, monkeypatch, nth):
 def test_a_crash_leaves_the_older_record_as_it_was(tmp_path, monkeypatch):
     path = write(tmp_path)
     before = path.read_bytes()
-    monkeypatch.setattr(Path, "replace", lambda self, target: (_ for _ in ()).throw(OSError("killed")))
+    monkeypatch.setattr(
+        Path, "replace", lambda self, target: (_ for _ in ()).throw(OSError("killed"))
+    )
     with pytest.raises(OSError, match="killed"):
         write(tmp_path, metrics={})
     assert path.read_bytes() == before
@@ -151,7 +160,7 @@ def test_bytes_that_are_no_text_and_a_record_that_is_not_there(tmp_path):
 
 @pytest.mark.parametrize("keep", [0, 100, 0.5])
 def test_damaged_arrays_are_one_error_that_names_the_file(tmp_path, keep):
-    path = write(tmp_path, {"a": np.random.rand(1000)})
+    path = write(tmp_path, {"a": np.random.default_rng(0).random(1000)})
     found, file = records.load(path), path.with_suffix(".h5")
     content = file.read_bytes()
     file.write_bytes(content[: int(keep * len(content)) if keep < 1 else keep])
@@ -172,7 +181,10 @@ def test_find_does_not_mix_variants_whose_names_begin_alike(tmp_path):
         return [(r["variant"], r["profile"], r["seed"]) for r in found]
 
     assert names(variant="base", profile="smoke") == [("base", "smoke", 0), ("base", "smoke", 1)]
-    assert names(variant="base-detected") == [("base-detected", "smoke", 0), ("base-detected", "smoke", 1)]
+    assert names(variant="base-detected") == [
+        ("base-detected", "smoke", 0),
+        ("base-detected", "smoke", 1),
+    ]
     assert {v for v, _, _ in names(variant="base")} == {"base"} and len(names(variant="base")) == 4
     assert names(profile="cpu") == [("base", "cpu", 0)]
     assert len(names()) == 8 and names(variant="ba") == []
@@ -196,14 +208,23 @@ def test_hash_of_a_configuration():
 def copy(tmp_path, monkeypatch):
     """A copy of lib whose files a test may change."""
     folder = tmp_path / "lib"
-    shutil.copytree(Path(records.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        Path(records.__file__).parent, folder, ignore=shutil.ignore_patterns("__pycache__")
+    )
     monkeypatch.setattr(records, "__file__", str(folder / "records.py"))
     return folder
 
 
 @pytest.mark.parametrize(
     "name",
-    ["run.py", "losses.py", "skeleton.py", "data/batches.py", "papers/__init__.py", f"papers/{PAPER}.py"],
+    [
+        "run.py",
+        "losses.py",
+        "skeleton.py",
+        "data/batches.py",
+        "papers/__init__.py",
+        f"papers/{PAPER}.py",
+    ],
 )
 def test_hash_of_the_code_sees_every_module_of_a_run(copy, name):
     before = records.code_sha256(PAPER)
@@ -237,7 +258,9 @@ def test_differences(monkeypatch):
     made = record()
     variant, profile, data = Settings(1.0), Settings(2.0), {"studio": "0" * 64}
     assert records.differences(made, variant, profile, data) == []
-    assert records.differences(made, replace(variant, weight=1.1), profile, data) == ["configuration"]
+    assert records.differences(made, replace(variant, weight=1.1), profile, data) == [
+        "configuration"
+    ]
     assert records.differences(made, variant, replace(profile, name="b"), data) == ["configuration"]
     assert records.differences(made, variant, profile, {"studio": "1" * 64}) == ["data"]
     assert records.differences(made, variant, profile, data | {"motion": "0" * 64}) == ["data"]

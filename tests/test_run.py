@@ -37,7 +37,8 @@ def save_and_die(path, state):
 
 run._save = save_and_die
 run.execute(
-    "yu2021_scale_lifting", "full", profile="smoke", root=sys.argv[1], device="cpu", checkpoint_seconds=0
+    "yu2021_scale_lifting", "full", profile="smoke", root=sys.argv[1], device="cpu",
+    checkpoint_seconds=0,
 )
 """
 
@@ -95,9 +96,14 @@ def numbers(path):
 def start(arguments, folder):
     environment = os.environ | {"POSE_DATA": str(folder), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [sys.executable, *arguments], cwd=REPOSITORY, env=environment, capture_output=True, text=True,
-        stdin=subprocess.DEVNULL, timeout=300,
-    )  # fmt: skip
+        [sys.executable, *arguments],
+        cwd=REPOSITORY,
+        env=environment,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+    )
 
 
 # The record
@@ -119,14 +125,20 @@ def test_the_record_of_a_run(whole, folder):
             values = [action[name] for action in scores["actions"].values()]
             assert value == pytest.approx(np.mean(values))
     steps = record["curves"]["step"]
-    assert steps == sorted(steps) and steps[-1] == yu.build(
-        yu.VARIANTS["full"],
-        yu.PROFILES["smoke"],
-        run.load_data("mannequin", yu.ROLES, None, "cpu")[0],
-        0,
-    ).steps
+    assert (
+        steps == sorted(steps)
+        and steps[-1]
+        == yu.build(
+            yu.VARIANTS["full"],
+            yu.PROFILES["smoke"],
+            run.load_data("mannequin", yu.ROLES, None, "cpu")[0],
+            0,
+        ).steps
+    )
     assert all(len(column) == len(steps) for column in record["curves"].values())
-    assert {"scale_mean", "prior_mu", "depth_std", "outdoor_scale_mean"} <= set(record["diagnostics"])
+    assert {"scale_mean", "prior_mu", "depth_std", "outdoor_scale_mean"} <= set(
+        record["diagnostics"]
+    )
     arrays = records.load_arrays(record)
     assert arrays["studio/joint_error"].shape == arrays["outdoor/joint_error"].shape == (17,)
     assert arrays["studio/examples/predicted"].shape == arrays["studio/examples/truth"].shape
@@ -137,7 +149,9 @@ def test_the_record_of_a_run(whole, folder):
 def test_the_same_seed_gives_the_same_record(whole, tmp_path):
     again, other = execute(tmp_path), execute(tmp_path, seed=1)
     assert numbers(again) == numbers(whole)
-    assert again.read_text().splitlines()[:60] == whole.read_text().splitlines()[:60]  # in one order
+    assert (
+        again.read_text().splitlines()[:60] == whole.read_text().splitlines()[:60]
+    )  # in one order
     assert records.load(other)["metrics"] != records.load(whole)["metrics"]
     assert records.load(other)["curves"] != records.load(whole)["curves"]
 
@@ -147,7 +161,9 @@ def test_a_record_knows_what_has_changed(whole):
     data = {role: sha256(dataset_path("mannequin", role)) for role in yu.ROLES}
     variant, profile = yu.VARIANTS["full"], yu.PROFILES["smoke"]
     assert records.differences(record, variant, profile, data) == []
-    assert records.differences(record, replace(variant, w_2d=9.5), profile, data) == ["configuration"]
+    assert records.differences(record, replace(variant, w_2d=9.5), profile, data) == [
+        "configuration"
+    ]
     assert records.differences(record, variant, profile, data | {"studio": "0"}) == ["data"]
 
 
@@ -170,7 +186,9 @@ def test_a_killed_run_resumes_to_the_same_record(whole, folder, tmp_path, monkey
     assert killed.stderr == killed.stdout == ""  # nobody watched
 
     made, step = [], yu.Trainer.step
-    monkeypatch.setattr(yu.Trainer, "step", lambda self, index: made.append(index) or step(self, index))
+    monkeypatch.setattr(
+        yu.Trainer, "step", lambda self, index: made.append(index) or step(self, index)
+    )
     assert execute(tmp_path) == path
     assert made == list(range(KILLED_AT, made[-1] + 1))
     assert numbers(path) == numbers(whole)
@@ -181,14 +199,18 @@ def test_a_killed_run_resumes_to_the_same_record(whole, folder, tmp_path, monkey
 def test_other_interrupted_runs_too(tmp_path, variant):
     interrupt(tmp_path / "cut", variant, done=5)
     interrupt(tmp_path / "cut", variant, done=14)
-    assert numbers(execute(tmp_path / "cut", variant)) == numbers(execute(tmp_path / "whole", variant))
+    assert numbers(execute(tmp_path / "cut", variant)) == numbers(
+        execute(tmp_path / "whole", variant)
+    )
 
 
 def test_a_checkpoint_of_another_configuration_is_not_gone_on_from(tmp_path, monkeypatch):
     interrupt(tmp_path / "cut", "base")
     changed = replace(yu.VARIANTS["base"], w_2d=2.5, w_adv=0.3)
     monkeypatch.setitem(yu.VARIANTS, "base", changed)
-    assert numbers(execute(tmp_path / "cut", "base")) == numbers(execute(tmp_path / "whole", "base"))
+    assert numbers(execute(tmp_path / "cut", "base")) == numbers(
+        execute(tmp_path / "whole", "base")
+    )
 
 
 class Malicious:

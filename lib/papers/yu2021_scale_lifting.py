@@ -392,7 +392,10 @@ class Trainer:
         given = None
         if self.variant.scale == "reference":
             given = reference_scale(test.joints_3d, poses, self.unit_mm)
-        lifted, scale, _ = self.model(poses, given)
+        parts = []
+        for index in torch.arange(len(poses), device=poses.device).split(8192):
+            parts.append(self.model(poses[index], None if given is None else given[index])[:2])
+        lifted, scale = (torch.cat(part) for part in zip(*parts, strict=True))
         return poses, lifted, scale
 
     def predict(self, role: str) -> Tensor:

@@ -23,9 +23,17 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--use-gl=angle", "--use-angle=swi
              "--enable-unsafe-swiftshader"]  # fmt: skip
 NO_BOOK = "no book is built: make book"
 
-SETTLED = """() => (!document.querySelector('.math.notranslate') || (window.MathJax && MathJax.Hub
-    && MathJax.Hub.queue.pending === 0 && !MathJax.Hub.queue.running && MathJax.isReady))
-    && [...document.querySelectorAll('.plotly-graph-div')].every(d => d.querySelector('.main-svg'))"""
+# MathJax works through a queue: a call put at its end comes when every equation is typeset.
+SETTLED = """() => {
+    const queue = window.MathJax && MathJax.isReady && MathJax.Hub && MathJax.Hub.queue;
+    if (queue && window.typeset === undefined) {
+        window.typeset = false;
+        MathJax.Hub.Queue(() => { window.typeset = true; });
+    }
+    return (window.typeset || !document.querySelector('.math.notranslate'))
+        && [...document.querySelectorAll('.plotly-graph-div')].every(d => d.querySelector('.main-svg'));
+}"""
+PATIENCE = 180_000  # milliseconds: figures in 3D are drawn in software, perhaps on a busy machine
 RAW_MATH = r"""() => [...document.querySelectorAll('.math.notranslate')]
     .filter(m => !m.querySelector('.MathJax, .MathJax_Display')
         || m.querySelector('.MathJax_Error, .merror, .noError'))
@@ -52,7 +60,9 @@ def browser():
         pytest.skip(NO_BOOK)
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
+        context = browser.new_context()
+        context.set_default_timeout(PATIENCE)
+        yield context
         browser.close()
 
 
@@ -61,13 +71,14 @@ def browser():
 @pytest.mark.parametrize("name", PAGES or ["index.html"])
 def test_page_opens_from_disk(browser, name, size):
     width, height = SIZES[size]
-    page = browser.new_page(viewport={"width": width, "height": height})
+    page = browser.new_page()
+    page.set_viewport_size({"width": width, "height": height})
     requests, failed, errors = [], [], []
     page.on("request", lambda request: requests.append(request.url))
     page.on("requestfailed", lambda request: failed.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto((BOOK / name).as_uri())
-    page.wait_for_function(SETTLED, timeout=60_000)
+    page.wait_for_function(SETTLED)
     outside = [url for url in requests if not url.startswith(("file:", "data:", "blob:", "about:"))]
     assert outside == [], "asked the network"
     # MathJax asks for about:blank, a font without letters, while it waits for its own.
@@ -107,7 +118,7 @@ def test_book_has_equations_and_a_figure_in_3d(browser, mark, drawn):
     for name in PAGES:
         if not found and mark in (BOOK / name).read_text(encoding="utf-8"):
             page.goto((BOOK / name).as_uri())
-            page.wait_for_function(SETTLED, timeout=60_000)
+            page.wait_for_function(SETTLED)
             found = page.locator(drawn).count()
     page.close()
     assert found > 0
@@ -115,7 +126,8 @@ def test_book_has_equations_and_a_figure_in_3d(browser, mark, drawn):
 
 @pytest.mark.skipif(not PAGES, reason=NO_BOOK)
 def test_theme_switches_between_light_and_dark(browser):
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page()
+    page.set_viewport_size({"width": 1280, "height": 900})
     page.goto((BOOK / "index.html").as_uri())
     seen = set()
     for _ in range(3):

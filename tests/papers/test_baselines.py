@@ -72,9 +72,18 @@ def test_mean_shape_does_not_depend_on_where_people_face(data):
     """Every training pose turned by an angle of its own about the vertical: the same shape."""
     train = data["studio"]["train"]
     angle = 6 * torch.rand(len(train))
-    cosine, sine, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
-    rows = torch.stack([cosine, zero, sine, zero, one, zero, -sine, zero, cosine], -1).unflatten(-1, (3, 3))
-    turned = data | {"studio": data["studio"] | {"train": replace(train, joints_3d=truth(train) @ rows.mT)}}
+    cosine, sine, zero, one = (
+        angle.cos(),
+        angle.sin(),
+        torch.zeros_like(angle),
+        torch.ones_like(angle),
+    )
+    rows = torch.stack([cosine, zero, sine, zero, one, zero, -sine, zero, cosine], -1).unflatten(
+        -1, (3, 3)
+    )
+    turned = data | {
+        "studio": data["studio"] | {"train": replace(train, joints_3d=truth(train) @ rows.mT)}
+    }
     first, second = (floor(d, "mean-shape").predict("studio")[:1] for d in (data, turned))
     assert p_mpjpe(first, second) < 3  # mm
 
@@ -86,7 +95,9 @@ def test_flat_lift_is_the_2d_pose_without_depth(data):
     pixels = test.joints_2d - test.joints_2d[:, :1]
     pixels = pixels / pixels.norm(dim=(-1, -2), keepdim=True)
     flat = predicted[..., :2] / predicted[..., :2].norm(dim=(-1, -2), keepdim=True)
-    torch.testing.assert_close(flat, pixels, rtol=0, atol=0.02)  # but for pixels that are not quite square
+    torch.testing.assert_close(
+        flat, pixels, rtol=0, atol=0.02
+    )  # but for pixels that are not quite square
     # people are as large as in training, on average
     train = data["studio"] | {"test": data["studio"]["train"]}
     sizes = head_root(floor(data | {"studio": train}, "flat-lift").predict("studio"))
@@ -94,7 +105,9 @@ def test_flat_lift_is_the_2d_pose_without_depth(data):
 
 
 def test_detected_poses_are_used_where_asked_for(data):
-    plain, detected = (floor(data, "flat-lift", inputs=f"{kind}_2d") for kind in ("joints", "detected"))
+    plain, detected = (
+        floor(data, "flat-lift", inputs=f"{kind}_2d") for kind in ("joints", "detected")
+    )
     assert not torch.allclose(plain.predict("studio"), detected.predict("studio"), atol=1.0)
 
 
@@ -127,7 +140,9 @@ def test_supervised_training_goes_on_from_its_state(data, name):
     assert not torch.equal(advance(fresh(1), 0, 6).predict("studio"), predicted)
 
 
-@pytest.mark.parametrize(("name", "reach"), [("martinez", 0), ("videopose-1", 0), ("videopose-27", 13)])
+@pytest.mark.parametrize(
+    ("name", "reach"), [("martinez", 0), ("videopose-1", 0), ("videopose-27", 13)]
+)
 def test_a_prediction_depends_on_the_frames_of_its_window(data, name, reach):
     test = data["studio"]["test"]
     trainer = baselines.build(SUPERVISED[name], SHORT, data, seed=0)

@@ -46,7 +46,9 @@ def test_the_factor_is_of_the_training_part_alone(data):
     train, test = data["studio"]["train"], data["studio"]["test"]
     factor = Normaliser.fit(train, "joints_2d", "universal")
     nearer = with_pixels(test, 2 * factor(test))
-    torch.testing.assert_close(factor(nearer), 2 * factor.factor * factor(test), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        factor(nearer), 2 * factor.factor * factor(test), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_a_larger_image_changes_nothing(train):
@@ -71,7 +73,9 @@ def test_step_gives_every_frame_one_size_but_for_the_clamp(train):
     free = (single > 0.3 * normaliser.factor) & (single < 3 * normaliser.factor)
     assert not free[:2].any() and free[2:].float().mean() > 0.9
     sizes = head_root(poses)
-    torch.testing.assert_close(sizes[free], torch.full_like(sizes[free], 1 / DEPTH), rtol=1e-3, atol=0)
+    torch.testing.assert_close(
+        sizes[free], torch.full_like(sizes[free], 1 / DEPTH), rtol=1e-3, atol=0
+    )
     used = head_root(poses) / head_root(raw)
     torch.testing.assert_close(used[0], torch.tensor(0.3 * normaliser.factor), rtol=1e-3, atol=0)
     torch.testing.assert_close(used[1], torch.tensor(3 * normaliser.factor), rtol=1e-3, atol=0)
@@ -80,7 +84,9 @@ def test_step_gives_every_frame_one_size_but_for_the_clamp(train):
 def test_none_applies_no_factor(train):
     principal = train.K[:, None, :2, 2]
     expected = (train.joints_2d - train.joints_2d[:, :1]) / principal
-    torch.testing.assert_close(Normaliser.fit(train, "joints_2d", "none")(train), expected, rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        Normaliser.fit(train, "joints_2d", "none")(train), expected, rtol=0, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -121,5 +127,7 @@ def test_reference_scale_of_real_cameras_is_about_one(train):
     poses = Normaliser.fit(train, "joints_2d", "universal")(train)
     scale = reference_scale(train.joints_3d, poses, head_root(train.joints_3d).mean())
     assert 0.85 < scale.mean() < 1.15 and 0.005 < scale.std() < 0.3
-    away = train.joints_3d[:, 0, 2]  # who stands further away looks smaller and needs a larger scale
+    away = train.joints_3d[
+        :, 0, 2
+    ]  # who stands further away looks smaller and needs a larger scale
     assert torch.corrcoef(torch.stack([scale, away]))[0, 1] > 0.5

@@ -74,7 +74,9 @@ def test_depth_is_at_least_one():
     torch.testing.assert_close(depth, (DEPTH + offsets).clamp(min=1))
     (gradient,) = torch.autograd.grad(depth.sum(), offsets)
     assert torch.equal(gradient, (offsets > 1 - DEPTH).float())
-    behind = torch.tensor([[0.3, 0.2, -4.0], [0.3, 0.2, 0.0]])  # finite for a point behind the camera
+    behind = torch.tensor(
+        [[0.3, 0.2, -4.0], [0.3, 0.2, 0.0]]
+    )  # finite for a point behind the camera
     torch.testing.assert_close(yu.project(behind), behind[:, :2])
 
 
@@ -82,7 +84,9 @@ def test_the_view_change_against_a_loop(batch, rotations):
     pose = poses(*batch)
     turned = yu.turn(pose, rotations)
     flat_pose, flat_rotation = pose.reshape(-1, 17, 3), rotations.reshape(-1, 3, 3)
-    for one, rotation, result in zip(flat_pose, flat_rotation, turned.reshape(-1, 17, 3), strict=True):
+    for one, rotation, result in zip(
+        flat_pose, flat_rotation, turned.reshape(-1, 17, 3), strict=True
+    ):
         for joint in range(17):
             expected = rotation @ (one[joint] - one[0]) + torch.tensor([0, 0, DEPTH])
             torch.testing.assert_close(result[joint], expected)
@@ -92,7 +96,9 @@ def test_the_view_change_keeps_distances_and_can_be_undone(batch, rotations):
     pose = poses(*batch)
     turned = yu.turn(pose, rotations)
     torch.testing.assert_close(distances(turned), distances(pose))
-    torch.testing.assert_close(turned[..., 0, :], torch.tensor([0, 0, DEPTH]).double().expand(*batch, 3))
+    torch.testing.assert_close(
+        turned[..., 0, :], torch.tensor([0, 0, DEPTH]).double().expand(*batch, 3)
+    )
     torch.testing.assert_close(yu.turn_back(turned, rotations, pose[..., :1, :]), pose)
 
 
@@ -100,7 +106,9 @@ def test_views_are_drawn_in_their_ranges():
     variant = replace(FULL, axis="camera", azimuth=1.0, elevation=0.4, roll=0.2)
     up = torch.tensor([0.0, -1.0, 0.0]).expand(4000, 3)
     rotation = yu.draw_rotations(up, variant, torch.Generator().manual_seed(3))
-    torch.testing.assert_close(rotation @ rotation.mT, torch.eye(3).expand(4000, 3, 3), rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        rotation @ rotation.mT, torch.eye(3).expand(4000, 3, 3), rtol=0, atol=1e-5
+    )
     torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(4000))
     # R = Rz(roll) Rx(elevation) Ry(azimuth), taken apart
     elevation = torch.asin(rotation[:, 2, 1].clamp(-1, 1))
@@ -192,12 +200,14 @@ def test_roles(data):
 
 @pytest.mark.parametrize("ratio", [1, 2, 3, 4, 8])
 def test_alternation(data, ratio):
-    """One update of the scale module, then `ratio` of the lifter; each third with a discriminator's."""
+    """One update of the scale module, then `ratio` of the lifter, each third with D's."""
     trainer = make(data, replace(FULL, ratio=ratio, discriminator_every=3, unflip=False))
     model = trainer.model
     lifter_updates = discriminator_updates = 0
     for index in range(trainer.steps):
-        before = {name: state(getattr(model, name)) for name in ("lifter", "scaler", "discriminator")}
+        before = {
+            name: state(getattr(model, name)) for name in ("lifter", "scaler", "discriminator")
+        }
         losses = trainer.step(index)
         changed = {name for name, held in before.items() if not same(getattr(model, name), held)}
         if index % (ratio + 1) == 0:
@@ -205,7 +215,9 @@ def test_alternation(data, ratio):
             assert changed == {"scaler"} and set(losses) <= {"bone", "kl", "adv"}
             continue
         assert changed - {"discriminator"} == {"lifter"} and {"2d", "3d", "adv"} <= set(losses)
-        assert ("discriminator" in changed) == ("discriminator" in losses) == (lifter_updates % 3 == 0)
+        assert (
+            ("discriminator" in changed) == ("discriminator" in losses) == (lifter_updates % 3 == 0)
+        )
         lifter_updates += 1
         discriminator_updates += "discriminator" in changed
     assert lifter_updates == SMOKE.steps and discriminator_updates == -(-SMOKE.steps // 3)
@@ -231,7 +243,7 @@ def test_without_a_module_the_scale_is_one(data):
 
 
 def test_every_module_trains_in_training_mode_whatever_was_evaluated_before(data):
-    """Dropout of the discriminator too: a run looked at halfway, or gone on from, is the same run."""
+    """Dropout of the discriminator too: a run that was looked at halfway is the same run."""
     first, second = make(data, FULL), make(data, FULL)
     for index in range(8):
         second.model.eval()
@@ -270,14 +282,15 @@ def test_the_absolute_bone_loss_pulls_the_scale_down(data):
 
 
 def test_the_scale_starts_at_the_prior_whose_poses_are_of_role_motion_alone(data):
-    trainer = make(data, FULL)
+    direct = replace(FULL, scale_form="direct")
+    trainer = make(data, direct)
     motion = data["motion"]["train"]
     normalised = Normaliser.fit(motion, "joints_2d", "universal")(motion)
     reference = reference_scale(motion.joints_3d, normalised, head_root(motion.joints_3d).mean())
     assert trainer.prior == pytest.approx((float(reference.mean()), float(reference.std())))
     scale = trainer.lift_role("studio")[2]
     assert (scale - trainer.prior[0]).abs().max() < 0.05
-    shifted = make(data, replace(FULL, prior_mean_shift=0.1, prior_deviation_factor=2.0)).prior
+    shifted = make(data, replace(direct, prior_mean_shift=0.1, prior_deviation_factor=2.0)).prior
     assert shifted == pytest.approx((trainer.prior[0] + 0.1, 2 * trainer.prior[1]))
 
 
