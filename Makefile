@@ -54,8 +54,9 @@ notebooks: $(READY)  ## execute the notebooks into book/executed/
 html: book
 
 sync: $(READY)  ## bring each notebook's .py and .ipynb together (the newer one wins), without outputs
-	$(BIN)/jupytext --sync $$(find notebooks -name '*.py')
-	$(BIN)/jupyter nbconvert --clear-output --inplace $$(find notebooks -name '*.ipynb' -not -path '*/.*')
+	$(BIN)/jupytext --sync $$(find notebooks -name '*.py' -not -path '*/.*')
+	$(BIN)/jupyter nbconvert --log-level=WARN --clear-output --inplace \
+		$$(find notebooks -name '*.ipynb' -not -path '*/.*')
 
 clean:  ## remove the executed notebooks and the built book; records and data stay
 	rm -rf book/_build book/executed

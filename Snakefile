@@ -174,7 +174,7 @@ rule notebook:
     shell:
         "export OMP_NUM_THREADS={threads} PLOTLY_IN_BOOK=1 PYDEVD_DISABLE_FILE_VALIDATION=1;"
         " {BIN}/jupytext --quiet --to ipynb --output - {input.source} |"
-        " {BIN}/papermill - {output} -k python3 --cwd $(dirname {input.source}) --no-progress-bar"
+        " PYTHONWARNINGS=ignore::UserWarning {BIN}/papermill - {output} -k python3 --cwd $(dirname {input.source}) --no-progress-bar"
         " --log-level WARNING -p profile {params.profile} {params.collection}"
 
 

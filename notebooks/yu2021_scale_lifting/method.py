@@ -194,7 +194,7 @@ plt.show()
 # Three steps make a 2D pose in pixels fit: centre on the principal point and divide by it; subtract the pelvis; multiply
 # by **one factor for the whole data set** (the paper's *universal scale*), so that the mean is $1/D$:
 
-# %%
+# %% tags=["remove-input"]
 code(normalise.Normaliser.__call__)
 
 # %% [markdown]
@@ -227,7 +227,7 @@ plt.show()
 # %% [markdown]
 # ## The scale ambiguity
 #
-# {numref}`fig-yu-method-ambiguity` is the paper's Figure 2, computed: two bodies of different size, each exactly where it must stand
+# The next figure is the paper's Figure 2, computed: two bodies of different size, each exactly where it must stand
 # for the camera to see the same points. From the 2D pose alone neither is better than the other.
 
 # %% tags=["hide-input"]
@@ -266,7 +266,7 @@ plots3d.show(
 # \frac{\mathcal H(\{Y_i / Z_i\}_{i=1}^N)}{\mathcal H(\{y_i\}_{i=1}^N)} \right]
 # $$ (eq-yu-3)
 
-# %%
+# %% tags=["remove-input"]
 code(normalise.reference_scale)
 
 # %% [markdown]
@@ -304,14 +304,14 @@ plt.show()
 # \end{aligned}
 # $$ (eq-yu-4)
 
-# %%
+# %% tags=["remove-input"]
 code(losses.l_kl)
 
 # %% [markdown]
 # On what does the prior act? On the scale itself, or, as in the authors' code, on a number $m$ that the network puts out, from which $S_{2D} = 2m - e$ follows, $e$ being the mean of
 # width and height of the 2D pose. The field `scale_form` of a variant says which:
 
-# %%
+# %% tags=["remove-input"]
 code(yu.Method.scale)
 
 # %% [markdown]
@@ -323,7 +323,7 @@ code(yu.Method.scale)
 # \mathcal L_{bone} = \big\lVert \mathcal B(\mathbf J_t^{3D}) - \mathcal B(\mathbf J_{t+l}^{3D}) \big\rVert^2 .
 # $$ (eq-yu-5)
 
-# %%
+# %% tags=["remove-input"]
 code(losses.bone_lengths, losses.l_bone)
 
 # %% [markdown]
@@ -355,7 +355,7 @@ plt.show()
 # In the code a step of the scale module freezes the lifter, but lets gradients pass *through* it: the bones
 # depend on the scale by way of the lift.
 
-# %%
+# %% tags=["remove-input"]
 code(yu.Trainer._scale_step, yu.Trainer._temporal_scale_losses)
 
 # %% [markdown]
@@ -375,7 +375,7 @@ code(yu.Trainer._scale_step, yu.Trainer._temporal_scale_losses)
 #
 # with a random rotation $R$, mostly about the upright axis.
 
-# %%
+# %% tags=["remove-input"]
 code(yu.lift, yu.turn, yu.turn_back, yu.project, yu.draw_rotations)
 
 # %% [markdown]
@@ -405,7 +405,7 @@ plt.show()
 # - (\tilde{\mathbf J}_t^{3D} - \tilde{\mathbf J}_{t+k}^{3D}) \big\rVert^2
 # $$ (eq-yu-9)
 
-# %%
+# %% tags=["remove-input"]
 code(losses.l_tmc)
 
 # %% [markdown]
@@ -422,7 +422,7 @@ code(losses.l_tmc)
 # \mathcal L_{3D} = \lVert \mathbf J_t^{3D} - \tilde{\mathbf J}_t^{3D} \rVert^2 ,
 # $$ (eq-yu-11)
 
-# %%
+# %% tags=["remove-input"]
 code(losses.l_2d, losses.l_3d, losses._distance)
 
 # %% [markdown]
@@ -439,19 +439,19 @@ code(losses.l_2d, losses.l_3d, losses._distance)
 # \min_{\theta_G, \theta_S} \mathcal L_{adv}(\Phi_G) = \mathbb E\big[\Phi_D(\mathbf J_t^{R2D}) - 1\big]^2 .
 # $$ (eq-yu-13)
 
-# %%
+# %% tags=["remove-input"]
 code(losses.l_adv_discriminator, losses.l_adv_generator)
 
 # %% [markdown]
 # All of it in one step:
 
-# %%
+# %% tags=["remove-input"]
 code(yu.Trainer._lifter_step)
 
 # %% [markdown]
 # The networks are plain: dense layers in blocks, whose shortcut sees the raw 2D pose again.
 
-# %% tags=["hide-output"]
+# %% tags=["hide-input", "hide-output"]
 from lib.networks import DepthLifter, InputBlock, PoseDiscriminator, ScaleEstimator
 
 code(InputBlock, DepthLifter, ScaleEstimator, PoseDiscriminator)
@@ -496,7 +496,7 @@ plots3d.show(
 # %% [markdown]
 # What tells them apart without a label is anatomy: **knees bend forwards**. What is forwards follows from the hips and the trunk:
 
-# %%
+# %% tags=["remove-input"]
 code(yu.knee_bend)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Histogram of the knee test over the training poses, which lies mostly above zero, and of the same poses mirrored in depth, which is its mirror image."}, "figure": {"caption": "The knee test on true training poses and on the same poses mirrored in depth. The training takes the mean over a batch.", "name": "fig-yu-method-knees"}}
@@ -511,10 +511,9 @@ plt.show()
 batches = bend[torch.randint(len(bend), (1000, 128), generator=generator)].mean(1)
 display(Markdown(
     f"Of single true poses, {100 * (bend > 0).float().mean():.0f} % pass the test; of 1000 batches of 128 of them, "
-    f"{100 * (batches > 0).float().mean():.1f} % do. Early in its training our lifter takes the test on a batch of "
+    f"{100 * (batches > 0).float().mean():.1f} % do. Early in the training our lifter takes the test on a batch of "
     "its own predictions from time to time, and if the knees bend backwards it negates its depths (`Trainer._unflip`). "
-    "How often that happened stands in every record, and every table has the error of the mirrored prediction at hand, "
-    "so that a mirrored run cannot hide."
+    "How often that happened stands in every record, and so does the error of the mirrored prediction: a mirrored run cannot hide."
 ))  # fmt: skip
 
 # %% [markdown]
@@ -523,7 +522,7 @@ display(Markdown(
 # The lifter's input depends on the scale module: if both learn at once, the lifter chases a moving target. So they take turns. In each cycle the
 # scale module makes one update while the lifter is frozen, then the lifter makes four while the scale module is frozen.
 
-# %%
+# %% tags=["remove-input"]
 code(yu.Trainer.step)
 
 # %% [markdown]
@@ -613,6 +612,7 @@ display(Markdown(
 gained = FLOORS["flat-lift"][2] - seen[-1][2]
 says = "better" if gained > 0 else "worse"
 display(Markdown(
+    "Profile `smoke` only tests the machinery: these numbers mean nothing." if profile == "smoke" else
     f"After this short training the P-MPJPE is {abs(gained):.0f} mm {says} than the flat lift's"
     + (". " if gained > 0 else ", which is the first thing that a lifter has to leave behind: early in the training "
        "depths grow before they are right. ")
