@@ -29,6 +29,7 @@ def plan(tree, target="book", profile="local", **settings):
     """The jobs of a dry run: rule -> how often."""
     config = [f"{name}={value}" for name, value in ({"profile": "smoke"} | settings).items()]
     cores = ["--cores", "2"] if profile == "local" else []
+    cores += ["--default-storage-prefix", str(tree)] if profile == "kubernetes" else []
     options = ["--dry-run", "--profile", f"profiles/{profile}", *cores, "--config", *config]
     command = [SNAKEMAKE, *options, "--", target]
     elsewhere = ("POSE_DATA", "CMU_MOCAP")
