@@ -43,7 +43,7 @@
 profile = "cpu"
 collection = "mannequin"
 seed = 0
-steps = 1000  # updates of the lifter in the live training; the reference records take more
+steps = 600  # updates of the lifter in the live training; the reference records take more
 
 # %% tags=["hide-input"]
 import inspect
