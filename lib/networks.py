@@ -254,7 +254,7 @@ class TemporalLifter(nn.Module):
     def forward(self, window: Tensor) -> Tensor:
         """window (N, F, J, 2) with F the receptive field -> pose of the centre frame (N, J, 3)."""
         x = self.stem(window.flatten(2).transpose(1, 2))
-        for kernel, wide, narrow in zip(self.filters[1:], self.wide, self.narrow):
+        for kernel, wide, narrow in zip(self.filters[1:], self.wide, self.narrow, strict=True):
             residual = x[..., kernel // 2 :: kernel]
             x = residual + narrow(wide(x))
         return self.head(x).float().squeeze(-1).unflatten(-1, (-1, 3))

@@ -11,6 +11,7 @@ from lib.data.dataset import DatasetError, open_dataset
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """The command line: build collections, or check a file. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m lib.data", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     builder = commands.add_parser("build", help="make the files of collections that are missing")

@@ -28,6 +28,7 @@ __all__ = ["STUDIO_ACTIONS", "directions", "discussion", "greeting", "waiting"]
 
 
 def directions(s: Script, take: int) -> None:
+    """Shows somebody the way: points with one hand, sometimes with both, and looks there."""
     while s.running:
         side, azimuth, height = s.side(), s.uniform(-25, 100), s.uniform(-200, 240)
         arm = 555.0
@@ -59,6 +60,7 @@ def directions(s: Script, take: int) -> None:
 
 
 def discussion(s: Script, take: int) -> None:
+    """Talks with the hands: small gestures of one or both, weight from leg to leg."""
     while s.running:
         sides = s.pick(("left", "right"), ("left", "right"), (s.side(),))
         for _ in range(int(s.rng.integers(1, 4))):
@@ -77,6 +79,7 @@ def discussion(s: Script, take: int) -> None:
 
 
 def greeting(s: Script, take: int) -> None:
+    """Raises a hand and waves, or bows, or reaches out."""
     while s.running:
         side = s.side()
         match s.pick("wave", "hand", "bow", "embrace", "wave"):
@@ -121,6 +124,7 @@ def greeting(s: Script, take: int) -> None:
 
 
 def photo(s: Script, take: int) -> None:
+    """Lifts a camera to the eyes with both hands, aims, turns or crouches for the picture."""
     while s.running:
         s.hold(0.4, 1.2)
         pose = s.pick("stand", "stand", "crouch", "kneel", "lean")
@@ -153,6 +157,7 @@ def photo(s: Script, take: int) -> None:
 
 
 def posing(s: Script, take: int) -> None:
+    """Takes one pose after another and holds it, hands on hips or arms raised."""
     while s.running:
         lean = s.pick(-1.0, 1.0)
         weight = "left" if lean > 0 else "right"
@@ -201,6 +206,7 @@ def posing(s: Script, take: int) -> None:
 
 
 def purchases(s: Script, take: int) -> None:
+    """Takes things from high and low shelves, walks on and looks."""
     waypoints, side = circuit(s), s.side()
     carrying = False
     while s.running:
@@ -240,6 +246,7 @@ def purchases(s: Script, take: int) -> None:
 
 
 def waiting(s: Script, take: int) -> None:
+    """Stands, shifts weight, looks around, crosses or swings the arms."""
     while s.running:
         match s.pick("fold", "watch", "hips", "hang", "pace", "behind", "hang", "scratch"):
             case "fold":
@@ -275,6 +282,7 @@ def waiting(s: Script, take: int) -> None:
 
 
 def walking(s: Script, take: int) -> None:
+    """Walks in a circuit with swinging arms."""
     arm = s.uniform(14, 26)
     s.move(
         0.3,
@@ -293,6 +301,7 @@ def walking(s: Script, take: int) -> None:
 
 
 def walk_dog(s: Script, take: int) -> None:
+    """Walks with one arm held forward at the leash."""
     side, waypoints = s.side(), circuit(s)
     while s.running:
         leash = s.hand(
@@ -328,6 +337,7 @@ def walk_dog(s: Script, take: int) -> None:
 
 
 def walk_together(s: Script, take: int) -> None:
+    """Walks beside somebody, turning the head to talk."""
     partner = s.pick("left", "right")  # beside whom the subject walks
     sign = 1.0 if partner == "left" else -1.0
     while s.running:

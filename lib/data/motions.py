@@ -38,6 +38,7 @@ SWAY = {
 
 
 def other(side: str) -> str:
+    """The other side of the body, "left" or "right"."""
     return "right" if side == "left" else "left"
 
 

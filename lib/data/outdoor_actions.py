@@ -18,11 +18,13 @@ GUARD = (260, 70, -30)
 
 
 def arms(flex: float, abduct: float, elbow: float, twist: float = 0.0) -> dict[str, float]:
+    """Channels that put both arms at the same angles, in degrees."""
     angles = {"flex": flex, "abduct": abduct, "elbow": elbow, "twist": twist}
     return {f"{side}_{name}": value for side in BOTH for name, value in angles.items()}
 
 
 def walking(s: Script, take: int) -> None:
+    """Walks briskly in a wide circuit and turns."""
     s.move(0.3, wait=0.1, left_elbow=s.uniform(20, 60), right_elbow=s.uniform(20, 60), spine_pitch=6.0)
     while s.running:
         swing = s.uniform(20, 34)
@@ -37,6 +39,7 @@ def walking(s: Script, take: int) -> None:
 
 
 def exercising(s: Script, take: int) -> None:
+    """Squats, jumping jacks, lunges, toe touches, twists and arm raises."""
     while s.running:
         exercise = s.pick("squat", "jack", "lunge", "toes", "twist", "raise")
         for _ in range(int(s.rng.integers(2, 4))):
@@ -96,6 +99,7 @@ def exercising(s: Script, take: int) -> None:
 
 
 def reaching(s: Script, take: int) -> None:
+    """Reaches high, low and across, kneels, lifts a box."""
     while s.running:
         side = s.side()
         match s.pick("high", "low", "across", "kneel", "lift"):
@@ -146,6 +150,7 @@ def reaching(s: Script, take: int) -> None:
 
 
 def on_the_floor(s: Script, take: int) -> None:
+    """Lies, goes on all fours or sits on the floor."""
     s.hold(0.2, 0.6)
     while s.running:
         s.pick(_lie, _all_fours, _sit_on_floor)(s)
@@ -220,6 +225,7 @@ def _all_fours(s: Script) -> None:
 
 
 def sports(s: Script, take: int) -> None:
+    """Boxes, throws, kicks, swings a club."""
     while s.running:
         side = s.side()
         sign = 1.0 if side == "left" else -1.0
@@ -297,6 +303,7 @@ def sports(s: Script, take: int) -> None:
 
 
 def miscellaneous(s: Script, take: int) -> None:
+    """Two of directing, talking, greeting and waiting, one after the other."""
     end = s.seconds
     parts = s.rng.permutation(4)[:2]
     for share, part in zip((0.5, 1.0), parts, strict=True):

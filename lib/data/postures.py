@@ -51,6 +51,7 @@ def sit(s: Script, already: bool) -> None:
 
 
 def upright(s: Script) -> dict[str, float]:
+    """Channels of a person who stands at ease, drawn anew at each call."""
     return {
         "pelvis_x": 0.0,
         "pelvis_y": s.uniform(-20, 20),

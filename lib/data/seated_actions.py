@@ -27,6 +27,7 @@ __all__ = ["eating", "phoning", "sitting", "sitting_down", "smoking"]
 
 
 def eating(s: Script, take: int) -> None:
+    """Sits and brings a hand to the mouth."""
     side = s.side()
     seated = take == 1
     if seated:
@@ -62,6 +63,7 @@ def eating(s: Script, take: int) -> None:
 
 
 def phoning(s: Script, take: int) -> None:
+    """Holds a phone to one ear, seated or on foot."""
     side = s.side()
     if take == 1 and s.uniform(0, 1) < 0.6:
         sit(s, already=True)
@@ -100,6 +102,7 @@ def phoning(s: Script, take: int) -> None:
 
 
 def sitting(s: Script, take: int) -> None:
+    """Sits on a chair, leans, crosses legs, moves the arms."""
     s.hold(0.3, 0.8) if take == 2 else None
     sit(s, already=take == 1)
     while s.running:
@@ -131,6 +134,7 @@ def sitting(s: Script, take: int) -> None:
 
 
 def sitting_down(s: Script, take: int) -> None:
+    """Goes down to the floor, sits there and gets up again."""
     s.hold(0.2, 0.8)
     while s.running:
         floor_seat(s)
@@ -161,6 +165,7 @@ def sitting_down(s: Script, take: int) -> None:
 
 
 def smoking(s: Script, take: int) -> None:
+    """Brings a hand to the mouth now and then and lowers it."""
     side = s.side()
     seated = take == 1 and s.uniform(0, 1) < 0.6
     if seated:
