@@ -193,8 +193,8 @@ class ResidualLifter(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.kaiming_normal_(module.weight)
-        # from the mean pose on: a head as wide as the others starts metres away and never recovers
-        # in a short schedule (a P-MPJPE of 91 mm against 53 after 2,000 steps of 256)
+        # from the mean pose on: a head as wide as the others starts metres away and does not recover
+        # in a short schedule
         nn.init.normal_(self.head.weight, std=0.01)
 
     def forward(self, pose: Tensor) -> Tensor:

@@ -663,7 +663,7 @@ if spreads:
     say(
         f"**Seeds weigh more than losses.** Of {total} unsupervised runs, {len(astray)} end with more than 30 % of the clearly turned limbs "
         f"on the wrong side in depth ({', '.join(astray) or 'none'}). In these a part of the poses is mirrored and another is not, so that no "
-        "single change of sign mends them. A weak discriminator lets it happen: in the handful of runs that we compared on held-out clips of the training subjects, "
+        "single change of sign mends them. A weak discriminator lets it happen: in a handful of trials on held-out clips of the training subjects, of which no record was kept, "
         "it went away when the discriminator was trained at every update of the lifter instead of every third; in the grid it has become rare, not impossible. Even without such runs, the rows of "
         f"Table 3 spread by {np.mean(spreads):.1f} mm in P-MPJPE over seeds, where the paper's steps from row to row are 0.6 to 2.5 mm. Three "
         "seeds at this length cannot decide them; *undecided* is what should be said of them."
