@@ -6,6 +6,7 @@ a file. Widths and depths are arguments, so that a profile changes the size and 
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
 
 __all__ = [
     "Dropout",
@@ -15,6 +16,7 @@ __all__ = [
     "ScaleEstimator",
     "ResidualLifter",
     "TemporalLifter",
+    "ElevationLifter",
     "count_parameters",
 ]
 
@@ -258,3 +260,48 @@ class TemporalLifter(nn.Module):
             residual = x[..., kernel // 2 :: kernel]
             x = residual + narrow(wide(x))
         return self.head(x).float().squeeze(-1).unflatten(-1, (-1, 3))
+
+
+class _Residual(nn.Module):
+    """Two dense layers and the identity, no normalisation (ElePose)."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden = leaky_relu(self.first(x))
+        return x + leaky_relu(self.second(hidden))
+
+
+class ElevationLifter(nn.Module):
+    r"""Lifting network :math:`\Lambda`: depths and the camera's elevation from a 2D pose.
+
+    Wandt et al., ElePose (CVPR 2022), used by Sosa & Hogg 2023: a dense layer, a common residual
+    block, then a branch of two for each output. The root's offset is zero by construction.
+
+    Arguments:
+        joints: number of joints J.
+        width: features of a hidden layer (1024 in ElePose).
+        root: index of the root joint.
+    """
+
+    def __init__(self, joints: int = 17, width: int = 1024, root: int = 0):
+        super().__init__()
+        self.root = root
+        self.stem = nn.Linear(2 * joints, width)
+        self.common = _Residual(width)
+        self.depth = nn.Sequential(
+            _Residual(width), nn.LeakyReLU(), _Residual(width), nn.LeakyReLU(), nn.Linear(width, joints)
+        )
+        self.angle = nn.Sequential(
+            _Residual(width), nn.LeakyReLU(), _Residual(width), nn.LeakyReLU(), nn.Linear(width, 1)
+        )
+
+    def forward(self, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """pose (N, J, 2), normalised -> depth offsets d (N, J) in units, elevation (N,) in radians."""
+        x = leaky_relu(self.common(self.stem(pose.flatten(1))))
+        offsets = self.depth(x).float()
+        keep = torch.ones_like(offsets)
+        keep[:, self.root] = 0.0
+        return offsets * keep, self.angle(x).float().squeeze(-1)
