@@ -24,7 +24,7 @@ GRID = ("grid", "grid_extra") if config.get("grid") == "claims" else ("grid",)
 GPUS = 1 if PROFILE in ("gpu", "paper") else 0
 BIN = Path(sys.executable).parent
 DATA = os.environ.get("POSE_DATA", "data")
-ROLES = ("studio", "outdoor", "motion")
+ROLES = ("studio", "outdoor", "wild", "sport", "hands", "bodies", "motion")
 
 RECORDINGS = (os.environ.get("CMU_MOCAP"), "data/cmu_mocap", "../shared/data/cmu_mocap")
 GENERATED = ["mannequin"] + ["mocap"] * any(path and Path(path).is_dir() for path in RECORDINGS)
@@ -39,19 +39,38 @@ PAGES = [
 
 
 def datasets(collection):
-    """The files of a collection. Their age says nothing: what they hold is in each record, as a hash."""
-    return [ancient(f"{DATA}/{collection}/{role}.h5") for role in ROLES]
+    """The files of a collection; of one that a user brought, those that are there.
+
+    Their age says nothing: what they hold is in each record, as a hash.
+    """
+    files = [f"{DATA}/{collection}/{role}.h5" for role in ROLES]
+    return [ancient(path) for path in files if collection in ("mannequin", "mocap") or Path(path).exists()]
 
 
-def records(slug):
-    """The records of a paper's grid; a variant that is the same whatever the seed runs once."""
+def records(slug, only=None):
+    """The records of a paper's grid, or of some of it; a variant that is the same whatever the seed runs once."""
     paper = PAPERS[slug]
     return [
         f"results/{slug}/{COLLECTION}/{variant}-{PROFILE}-seed{seed}.json"
         for part in GRID
         for variant in paper.get(part, ())
+        if only is None or variant in only
         for seed in (SEEDS[:1] if variant in paper.get("deterministic", ()) else SEEDS)
     ]
+
+
+def foreign(slug):
+    """The runs of other papers that a paper's tables show, as slug/variant."""
+    rows = [row for table in PAPERS[slug].get("tables", {}).values() for row in table["rows"]]
+    runs = [row.get("runs", "") for row in rows]
+    names = [name for run in runs for name in ([run] if isinstance(run, str) else run.values())]
+    return [name for name in dict.fromkeys(names) if "/" in name]
+
+
+def borrowed(slug):
+    """Their records, where the other paper's own grid makes them: the page waits until they are there."""
+    named = [run.split("/") for run in foreign(slug)]
+    return [path for other, variant in named if other in PAPERS for path in records(other, [variant])]
 
 
 def notebook_inputs(wildcards):
@@ -62,7 +81,9 @@ def notebook_inputs(wildcards):
     if slug in PAPERS:
         found.append(f"book/papers/{slug}.yml")
     if slug in PAPERS and page.startswith("results"):
-        found += records(slug) + sorted(map(str, Path("book/records", slug).rglob("*.json")))
+        found += records(slug) + borrowed(slug)
+        for name in dict.fromkeys([slug, *(run.partition("/")[0] for run in foreign(slug))]):
+            found += sorted(map(str, Path("book/records", name).rglob("*.json")))
     return found
 
 

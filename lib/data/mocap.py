@@ -10,6 +10,14 @@ Frames that are wrong in the recording are dropped: those listed in GLITCHES, an
 between jumps that no joint can make (more than JUMP in a 120th of a second). A take is cut there,
 so that none bridges a gap; pieces shorter than SHORTEST are dropped too. How many is counted in
 every Recording.
+
+Fourteen subjects are few for five roles. Those of studio, outdoor and motion are apart, and those
+of motion (03, 09) are in no other role. Roles wild and sport show subjects of studio and outdoor
+again, from other cameras and under other names; who is for testing in one role (29, 127, 07, 13) is
+for testing in all, so that no role trains on a subject that another tests on. What is shown of whom
+is in CHOSEN. Role wild: dance, sport and what else there is on foot. Role sport: acrobatics, jumps,
+martial arts, dance, exercise and balance, as separate pictures of the unusual moments, eight to a
+clip.
 """
 
 import csv
@@ -34,6 +42,7 @@ __all__ = [
     "source_folder",
     "split",
     "takes",
+    "unusual",
 ]
 
 RATE = 120.0
@@ -48,7 +57,7 @@ LICENCE = (
     "mocap.cs.cmu.edu. The database was created with funding from NSF EIA-0196217."
 )
 
-# Role -> subject's name in the dataset -> subject's number at CMU. No number is in two roles.
+# Role -> subject's name in the dataset -> subject's number at CMU.
 SUBJECTS = {
     "studio": {
         "S1": "14",
@@ -61,8 +70,40 @@ SUBJECTS = {
     },
     "outdoor": {"C05": "05", "C17": "17", "C135": "135", "C07": "07", "C13": "13"},
     "motion": {"C03": "03", "C09": "09"},
+    "wild": {f"W{n}": n for n in ("05", "49", "135", "17", "14", "16", "29", "127", "07", "13")},
+    "sport": {f"P{n}": n for n in ("01", "02", "05", "17", "49", "135", "127", "13")},
 }
-TEST_SUBJECTS = {"studio": ("S9", "S11"), "outdoor": ("C07", "C13"), "motion": ()}
+TEST_SUBJECTS = {
+    "studio": ("S9", "S11"),
+    "outdoor": ("C07", "C13"),
+    "motion": (),
+    "wild": ("W29", "W127", "W07", "W13"),
+    "sport": ("P127", "P13"),
+}
+# Role -> the trials shown in it, by subject's number; of a subject that is not named all are shown.
+CHOSEN = {
+    "wild": {
+        "14": ("07", "12", "24", "27"),
+        "16": ("05", "08", "12", "17", "35", "43", "55", "58"),
+        "127": ("02", "04", "05", "21", "23", "29"),
+    },
+    "sport": {
+        "01": ("01",),
+        "02": ("04", "05", "08"),
+        "05": ("02", "03", "05", "10", "14", "16"),
+        "17": ("10",),
+        "49": ("02", "04", "05", "06", "12", "13", "18", "20", "22"),
+        "135": ("04", "07", "09"),
+        "127": ("02", "21", "23", "25", "29", "31"),
+        "13": ("29",),
+    },
+}
+# Role sport: least frames of 1/120 s between two pictures; pictures to a clip; the rate it gives.
+PICTURE_EVERY, PICTURES, PICTURES_A_SECOND = 10, 8, 1.0
+# A moment is unusual where the trunk leans more than this, or where a thigh or an upper arm is
+# further from hanging; degrees.
+UNUSUAL = {"trunk": 30.0, "thigh": 50.0, "arm": 75.0}
+ACROBATICS = {"49_06": "Cartwheel", "127_23": "Diving"}  # kinds that the manifest calls sports
 
 # The manifest's kinds of action -> names in the style of Human3.6M.
 ACTIONS = {
@@ -127,6 +168,7 @@ class Recording:
     trial: str
     joints: np.ndarray
     pieces: tuple[tuple[int, int], ...]
+    pictures: bool = False  # shown as separate pictures
 
     @property
     def dropped(self) -> int:
@@ -134,10 +176,23 @@ class Recording:
         return len(self.joints) - sum(stop - first for first, stop in self.pieces)
 
     def takes(self) -> Iterator[Take]:
-        """The pieces at 30 Hz, all with the CMU subject and trial as their ``source``."""
-        for first, stop in self.pieces:
-            joints = self.joints[first:stop:KEEP_EVERY]
-            yield Take(self.subject, self.action, RATE / KEEP_EVERY, joints, f"CMU {self.trial}")
+        """The pieces at 30 Hz, or their unusual moments as clips of a few pictures.
+
+        All have the CMU subject and trial as their ``source``.
+        """
+        source = f"CMU {self.trial}"
+        if not self.pictures:
+            for first, stop in self.pieces:
+                joints = self.joints[first:stop:KEEP_EVERY]
+                yield Take(self.subject, self.action, RATE / KEEP_EVERY, joints, source)
+            return
+        joints = np.concatenate(
+            [self.joints[first:stop:PICTURE_EVERY] for first, stop in self.pieces]
+        )
+        joints = joints[unusual(joints)]
+        for start in range(0, len(joints), PICTURES):
+            few = joints[start : start + PICTURES]
+            yield Take(self.subject, self.action, PICTURES_A_SECOND, few, source)
 
 
 def source_folder() -> Path:
@@ -159,13 +214,13 @@ def source_folder() -> Path:
 
 
 def split(role: str) -> dict[str, tuple[str, ...]]:
-    """Subjects of a role, by part; no subject is in two parts or two roles."""
+    """Subjects of a role, by part; no subject is in two parts."""
     test = TEST_SUBJECTS[role]
     return {"train": tuple(name for name in SUBJECTS[role] if name not in test), "test": test}
 
 
 def takes(role: str, folder: str | Path | None = None) -> Iterator[Take]:
-    """The sound pieces of all of a role's recordings, at 30 Hz."""
+    """The sound pieces of all of a role's recordings, at 30 Hz; in role sport as pictures."""
     for recording in recordings(role, folder):
         yield from recording.takes()
 
@@ -185,7 +240,12 @@ def recordings(role: str, folder: str | Path | None = None) -> Iterator[Recordin
             if row["format"] == "amc"
         ]
     for subject, number in SUBJECTS[role].items():
-        mine = [(line, row) for line, row in rows if row["subject"] == number]
+        chosen = CHOSEN.get(role, {}).get(number)
+        mine = [
+            (line, row)
+            for line, row in rows
+            if row["subject"] == number and (chosen is None or row["trial"] in chosen)
+        ]
         if not mine:
             raise MotionFileError(manifest, 1, f"no recording of subject {number}")
         skeleton = read_asf(folder / mine[0][1]["skeleton_file"])
@@ -200,12 +260,14 @@ def recordings(role: str, folder: str | Path | None = None) -> Iterator[Recordin
                 message = f"{len(motion)} frames, {row['frames']} in the manifest; truncated?"
                 raise MotionFileError(folder / row["file"], 0, message)
             joints = h17_joints(skeleton, motion)
+            kind = ACTIONS[row["action_kind"]]
             yield Recording(
                 subject,
-                ACTIONS[row["action_kind"]],
+                ACROBATICS.get(trial, kind) if role in CHOSEN else kind,
                 trial,
                 joints,
                 tuple(pieces(joints, GLITCHES.get(trial, ()))),
+                pictures=role == "sport",
             )
 
 
@@ -222,6 +284,19 @@ def h17_joints(skeleton: Acclaim, motion: np.ndarray) -> np.ndarray:
         joints[:, joint] = ends[:, [skeleton.names.index(bone) for bone in H17_BONES[name]]].mean(1)
     # y up to z up, a quarter turn about x: (x, y, z) -> (x, -z, y).
     return np.stack([joints[..., 0], -joints[..., 2], joints[..., 1]], axis=-1)
+
+
+def unusual(joints: np.ndarray) -> np.ndarray:
+    """(T,) whether somebody (T, 17, 3), z up, leans or raises a leg or an arm beyond UNUSUAL."""
+
+    def beyond(start: int, end: int, way: float, limit: float) -> np.ndarray:
+        bone = joints[:, end] - joints[:, start]
+        return way * bone[:, 2] < np.cos(np.radians(limit)) * np.linalg.norm(bone, axis=-1)
+
+    limbs = [(0, 8, 1.0, UNUSUAL["trunk"])]
+    limbs += [(hip, hip + 1, -1.0, UNUSUAL["thigh"]) for hip in (1, 4)]
+    limbs += [(shoulder, shoulder + 1, -1.0, UNUSUAL["arm"]) for shoulder in (11, 14)]
+    return np.any([beyond(*limb) for limb in limbs], axis=0)
 
 
 def pieces(joints: np.ndarray, glitches=()) -> Iterator[tuple[int, int]]:

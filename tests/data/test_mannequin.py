@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from lib.data import mannequin
+from lib.data.extreme_actions import EXTREME_ACTIONS
 from lib.skeleton import HUMAN36M_17
 
 SEED = 0
+FILMS = ("studio", "outdoor", "motion", "wild")  # roles whose takes are motion; the others are pictures
 RIGHT_LEG, LEFT_LEG = (1, 2, 3), (4, 5, 6)
 LEFT_ARM, RIGHT_ARM = (11, 12, 13), (14, 15, 16)
 UP = np.array([0.0, 0.0, 1.0])
@@ -21,7 +23,16 @@ def roles():
 
 @pytest.fixture(scope="module")
 def every(roles):
-    return list(itertools.chain.from_iterable(roles.values()))
+    return [take for role in FILMS for take in roles[role]]
+
+
+@pytest.fixture(scope="module")
+def extreme(roles):
+    """Joints (N, 17, 3) of each extreme action."""
+    alike = {}
+    for take in roles["sport"]:
+        alike.setdefault(take.action, []).append(take.joints)
+    return {action: np.concatenate(joints) for action, joints in alike.items()}
 
 
 def unit(vector):
@@ -49,29 +60,31 @@ def test_actions_subjects_and_shapes(roles):
     assert {take.subject for take in studio} == {"S1", "S5", "S6", "S7", "S8", "S9", "S11"}
     assert len({take.action for take in studio}) == 15 * mannequin.TAKES
     assert len(studio) == 7 * 15 * mannequin.TAKES
-    for take in itertools.chain.from_iterable(roles.values()):
-        assert take.joints.shape == (250, 17, 3) and take.joints.dtype == np.float64
-        assert np.isfinite(take.joints).all()
+    length = {"sport": mannequin.PICTURES, "bodies": 1}
+    for role, takes in roles.items():
+        for take in takes:
+            assert take.joints.shape == (length.get(role, 250), 17, 3)
+            assert take.joints.dtype == np.float64 and np.isfinite(take.joints).all()
 
 
 def test_no_subject_in_two_roles_or_parts():
     subjects = [s for role in mannequin.ROLES for part in mannequin.split(role).values() for s in part]
     assert len(subjects) == len(set(subjects))
-    with pytest.raises(ValueError, match="wild"):
-        mannequin.split("wild")
+    with pytest.raises(ValueError, match="hands"):
+        mannequin.split("hands")
 
 
-def test_bone_lengths_are_constant_and_differ_between_subjects(every):
+def test_bone_lengths_are_constant_and_differ_between_subjects(roles):
     parents, children = np.array(HUMAN36M_17.bones).T
     lengths = {}
-    for take in every:
+    for take in itertools.chain.from_iterable(roles.values()):
         bones = np.linalg.norm(take.joints[:, children] - take.joints[:, parents], axis=-1)
         assert np.ptp(bones, axis=0).max() < 1e-6
         lengths.setdefault(take.subject, bones[0])
         np.testing.assert_allclose(bones[0], lengths[take.subject], atol=1e-6)
     for one, two in itertools.combinations(lengths.values(), 2):
         ratios = one / two
-        assert np.ptp(ratios) > 0.02  # not the same body at another size
+        assert np.ptp(ratios) > 0.01  # not the same body at another size
 
 
 def test_knees_bend_backwards_and_elbows_forwards(every):
@@ -157,10 +170,72 @@ def test_people_sit_and_turn_to_every_side(roles):
     assert np.median(np.concatenate(height["Walking"])) > 750
 
 
+def test_people_of_role_wild_share_the_actions(roles):
+    does = {}
+    for take in roles["wild"]:
+        does.setdefault(take.subject, set()).add(take.action)
+    assert len(does) == 8 and {len(actions) for actions in does.values()} == {10}
+    assert not does["W1"] & does["W2"]
+    test = set().union(*(does[subject] for subject in mannequin.split("wild")["test"]))
+    assert test == set().union(*does.values())
+
+
+def test_extreme_knees_and_hips_bend_as_they_can(extreme):
+    for action, joints in extreme.items():
+        across = unit(joints[:, 4] - joints[:, 1])
+        for leg in (RIGHT_LEG, LEFT_LEG):
+            angle, axis = bend(joints, leg)
+            assert angle.max() < 151, action
+            # The axis of the knee points to the left of the thigh, however far that is turned out.
+            thigh = unit(joints[:, leg[1]] - joints[:, leg[0]])
+            outward = unit(across - (across * thigh).sum(-1, keepdims=True) * thigh)
+            good = np.abs((across * thigh).sum(-1)) < 0.7
+            assert ((axis * outward).sum(-1)[good & (angle > 12)] > 0).all(), action
+        for arm in (LEFT_ARM, RIGHT_ARM):
+            assert bend(joints, arm)[0].max() < 151
+
+
+def test_extreme_postures_rest_on_the_floor_or_are_in_the_air(extreme):
+    assert set(extreme) == set(EXTREME_ACTIONS) and len(extreme) >= 16
+    lowest = {action: joints[..., 2].min(-1) for action, joints in extreme.items()}
+    assert all(low.min() > 15 for low in lowest.values())
+    for action in ("Handstand", "Cartwheel", "Bridge", "Splits", "Lunge", "SprintStart", "Arabesque"):
+        assert lowest[action].max() < 120, action
+    for action in ("FlyingKick", "SplitLeap", "Hurdles", "Dive", "PoleVault", "Somersault"):
+        assert np.median(lowest[action]) > 300, action
+
+
+def test_extreme_postures_are_what_they_are_called(extreme):
+    def height(action, *joints):
+        return extreme[action][:, joints, 2].mean(1)
+
+    for action in ("Handstand", "Cartwheel"):
+        assert (height(action, 3, 6) > height(action, 10) + 400).all()  # feet above the head
+    hands = extreme["Handstand"][:, [13, 16], 2]
+    assert np.median(hands) < 120  # on the hands
+    assert (height("Bridge", 0) > height("Bridge", 13, 16)).all()
+    chest = np.cross(
+        extreme["Bridge"][:, 11] - extreme["Bridge"][:, 14], extreme["Bridge"][:, 8] - extreme["Bridge"][:, 0]
+    )
+    assert (chest[:, 2] > 0).mean() > 0.95  # belly up
+    thighs = unit(extreme["Splits"][:, [2, 5]] - extreme["Splits"][:, [1, 4]])
+    assert np.median((thighs[:, 0] * thighs[:, 1]).sum(-1)) < -0.85  # legs apart
+    kick = extreme["HighKick"][:, [3, 6], 2].max(1) - height("HighKick", 0)
+    assert np.median(kick) > 200 and (extreme["HighKick"][:, [3, 6], 2].min(1) < 120).all()
+
+
+def test_each_body_is_another_person_on_foot(roles):
+    bodies = roles["bodies"]
+    assert len(bodies) == 20 and len({take.subject for take in bodies}) == 20
+    assert all(take.joints[0, 0, 2] > 450 for take in bodies)
+    assert sum(take.joints[0, 0, 2] > 700 for take in bodies) >= 15
+
+
 def test_same_seed_same_arrays_other_seed_others():
-    first, again, other = (next(iter(mannequin.takes("motion", seed))) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(first.joints, again.joints)
-    assert np.abs(first.joints - other.joints).max() > 50
+    for role in ("motion", "sport", "bodies"):
+        first, again, other = (next(iter(mannequin.takes(role, seed))) for seed in (3, 3, 4))
+        np.testing.assert_array_equal(first.joints, again.joints)
+        assert np.abs(first.joints - other.joints).max() > 50
 
 
 def _role(subject):
