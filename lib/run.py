@@ -26,28 +26,39 @@ from lib.data.batches import Poses, load_poses
 from lib.data.collections import dataset_path
 from lib.data.dataset import open_dataset, sha256
 from lib.geometry import similarity_align
-from lib.skeleton import HUMAN36M_17
+from lib.skeleton import HAND_21
 
 __all__ = ["execute", "load_data", "score", "train"]
 
 CURVE_POINTS = 100
 EXAMPLES = 24  # test frames whose predictions are kept for figures
 EXAMPLE_CLIPS = 4  # test clips whose per-frame arrays are kept
-HEAD = HUMAN36M_17.index("head")
 
 
 def load_data(
-    collection: str, roles: tuple[str, ...], frames: int | None, device: torch.device | str
+    collection: str,
+    roles: tuple[str, ...],
+    frames: int | None,
+    device: torch.device | str,
+    thinned: dict[str, int | None] | None = None,
 ) -> tuple[dict[str, dict[str, Poses]], dict[str, str]]:
     """Every role's parts on the device, and the SHA-256 of each file.
+
+    Arguments:
+        frames: about how many frames of a part are kept, the first of each clip.
+        thinned: part -> at most how many frames are kept of it, every n-th of each clip.
 
     Returns role -> {"train": Poses, "test": Poses} ("test" only where the split has one).
     """
     data, hashes = {}, {}
     for role in roles:
         dataset = open_dataset(dataset_path(collection, role))
-        parts = [part for part in ("train", "test") if dataset.split.get(part)]
-        data[role] = {part: load_poses(dataset, part, device, max_frames=frames) for part in parts}
+        data[role] = {}
+        for part in ("train", "test"):
+            if dataset.split.get(part):
+                limit = (thinned or {}).get(part)
+                stride = 1 if limit is None else -(-sum(map(len, dataset.subset(part))) // limit)
+                data[role][part] = load_poses(dataset, part, device, stride=stride, max_frames=frames)
         hashes[role] = sha256(dataset.path)
     return data, hashes
 
@@ -135,10 +146,12 @@ def score(predicted: Tensor, test: Poses) -> tuple[dict, Tensor]:
 
     "overall" is the mean of the actions. Returns the metrics and the error of each joint (J,).
     mpjpe and pck take the prediction at the scale the method gave it; mpjpe_oracle scales it by the
-    true head-root distance of each frame; "aligned" and p_mpjpe are after Procrustes.
+    true head-root distance of each frame (of a hand, wrist to middle fingertip); "aligned" and p_mpjpe
+    are after Procrustes.
     """
     truth = test.joints_3d - test.joints_3d[:, :1]
-    own, true = (p[:, HEAD].norm(dim=-1).clamp_min(1e-3) for p in (predicted, truth))
+    end = test.skeleton.index("middle_4" if test.skeleton == HAND_21 else "head")
+    own, true = (p[:, end].norm(dim=-1).clamp_min(1e-3) for p in (predicted, truth))
     oracle = predicted * (true / own)[:, None, None]
     aligned = similarity_align(predicted, truth)
     mirrored = predicted * predicted.new_tensor([1.0, 1.0, -1.0])
@@ -221,7 +234,9 @@ def execute(
     configuration = {"variant": asdict(settings), "profile": asdict(sizes)}
 
     began = time.monotonic()
-    data, hashes = load_data(collection, module.ROLES, sizes.frames, target)
+    needed = module.roles(settings) if hasattr(module, "roles") else module.ROLES
+    thinned = {part: getattr(sizes, f"{part}_frames", None) for part in ("train", "test")}
+    data, hashes = load_data(collection, needed, sizes.frames, target, thinned)
     trainer = module.build(settings, sizes, data, seed)
     checkpoint = path.with_suffix(".checkpoint")
     # taken now: the files of lib may change while the run goes on
@@ -240,6 +255,9 @@ def execute(
         scores[role], joint_error = score(predicted, data[role]["test"])
         arrays[f"{role}/joint_error"] = joint_error.cpu().numpy()
         values, per_frame = trainer.diagnose(role)
+        if hasattr(trainer, "figures"):
+            found = trainer.figures(role)
+            arrays |= {f"{role}/{name}": value.cpu().numpy() for name, value in found.items()}
         if number == 0:
             diagnostics = values
             arrays |= _figure_arrays(role, predicted, data[role]["test"], per_frame)
@@ -255,6 +273,7 @@ def execute(
         else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     )
     origin |= {
+        "precision": getattr(trainer, "precision", origin["precision"]),
         "wall_seconds": round(prepared + seconds + time.monotonic() - evaluating, 2),
         "train_seconds": round(seconds, 2),
         "samples_per_second": round(trainer.samples_per_step * trainer.steps / max(seconds, 1e-9), 1),
