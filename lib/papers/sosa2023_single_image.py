@@ -63,7 +63,7 @@ PROFILES = {
     ),
     "cpu": Profile(
         image=64, skeleton=32,
-        flow_steps=800, lifter_steps=1600, picture_steps=950, label_steps=300, joint_steps=1000,
+        flow_steps=1200, lifter_steps=1700, picture_steps=950, label_steps=300, joint_steps=1000,
         supervised_steps=800, elepose_steps=3200,
         batch=16, prior_batch=48, lift_batch=64,
         phi=(16, 32, 64, 128), omega=(32, 64, 128), omega_hidden=512, discriminator=(32, 64, 128), scales=2,

@@ -54,7 +54,7 @@ class Variant:
     staged: bool = True
     tolerant: bool = True  # L_Omega forgives a swap of left and right of the whole body
     lift_from: str = "prior"  # the lifter learns from unpaired poses, or from "predicted" ones
-    hold: float = 0.3  # share of the lifter's own stage in which the camera's elevation is held
+    hold: float = 0.8  # share of the lifter's own stage in which the camera's elevation is held
     gradient: float = 0.0  # share of the lifting losses' gradient that reaches Phi and Omega
     labels: bool = False  # learn left and right afterwards
     omega_first: float = 0.0  # steps that Omega is trained alone beforehand, in those of the pictures
