@@ -6,6 +6,7 @@ A side names a variant with underscores for hyphens:
     full.p_mpjpe            this metric at the check's role
     full.outdoor.pck        this metric at this role
     full.diagnostics.name   a diagnostic (`diagnostics` may also be the check's role)
+    slug.full.studio.pck    a run of another paper, the one with this slug
 
 with numbers, + - * /, parentheses, `abs`, `log`, `min`, `max`, and `spread`, the deviation over
 the seeds. Python itself evaluates nothing: the expression is parsed, and every node that is not
@@ -33,7 +34,9 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True)
 class Reference:
-    """One number of a run; `role` is a role of the data or "diagnostics"."""
+    """One number of a run; `role` is a role of the data or "diagnostics", `variant` is slug/variant
+    for a run of another paper.
+    """
 
     variant: str
     role: str
@@ -107,14 +110,15 @@ def _collect(node, text, metric, role, found) -> None:
         case ast.Name() | ast.Attribute():
             name = ast.unparse(node)
             parts = name.split(".")
-            if len(parts) > 3 or not all(part.isidentifier() for part in parts):
+            if len(parts) > 4 or not all(part.isidentifier() for part in parts):
                 refuse(repr(name))
             if len(parts) == 1 and metric is None:
                 raise ExpressionError(
                     f"{name!r} in the expression {text!r} needs the check's metric"
                 )
+            slug = [parts.pop(0)] if len(parts) == 4 else []
             found[name] = Reference(
-                parts[0].replace("_", "-"),
+                "/".join([*slug, parts[0].replace("_", "-")]),
                 parts[1] if len(parts) == 3 else role,
                 parts[-1] if len(parts) > 1 else metric,
             )

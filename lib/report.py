@@ -31,6 +31,7 @@ DATA = {
     "mocap": "recorded human motion seen by generated cameras",
     "benchmarks": "the licensed recordings",
 }
+PROFILES = ("paper", "gpu", "cpu")  # the largest first; smoke only tests the machinery
 SIGNS = {"lower": "lower than", "higher": "higher than", "close": "close to",
          "above": "above", "below": "below"}  # fmt: skip
 
@@ -49,13 +50,25 @@ class Source:
         return f"{self.name}: {self.collection}"
 
     def records(self, paper: Paper) -> dict[str, list[Record]]:
-        """Variant -> records, one a seed. None at profile smoke, which only tests the machinery."""
+        """Variant -> records, one a seed. None at profile smoke, which only tests the machinery.
+
+        A run of another paper, slug/variant, comes from the same root and collection, and, where
+        it was not made at this source's profile, from the largest profile that it was made at.
+        """
         found: dict[str, list[Record]] = {}
         if self.profile == "smoke":
             return found
         for record in records.find(paper.slug, self.collection, self.root, profile=self.profile):
             if record["profile"] != "smoke":
                 found.setdefault(record["variant"], []).append(record)
+        for name in paper.foreign:
+            slug, _, variant = name.partition("/")
+            there: dict[str, list[Record]] = {}
+            for record in records.find(slug, self.collection, self.root, variant):
+                there.setdefault(record["profile"], []).append(record)
+            profile = next((p for p in (self.profile, *PROFILES) if p in there), None)
+            if profile:
+                found[name] = there[profile]
         return found
 
 
@@ -169,7 +182,9 @@ def to_html(table: Table, link: Link = _path) -> str:
             cells = ""
             if "group" in stubs and i == 0:
                 cells += f'<th scope="rowgroup" rowspan="{len(group)}">{_text(line.row.group)}</th>'
-            mark = ' <span class="extra-mark">(not in the paper)</span>' if line.row.extra else ""
+            marks = ["not in the paper"] * line.row.extra
+            marks += ["another chapter's run"] * any("/" in run for run in line.row.runs.values())
+            mark = f' <span class="extra-mark">({", ".join(marks)})</span>' if marks else ""
             cells += f'<th scope="row">{_text(line.row.label)}{mark}</th>'
             cells += f"<td>{_text(line.row.detail)}</td>" if "detail" in stubs else ""
             for j, number in enumerate(line.reported):
@@ -216,12 +231,16 @@ def _caption(table: Table) -> str:
     ]
     for i, source in enumerate(table.sources):
         # the rows that need no seed would make every table look as if it lacked some
-        counts = {
-            len(cell.seeds)
+        cells = [
+            (line.row.runs[column.group], cell)
             for line in table.rows
             for column, cell in zip(table.columns, line.measured[i], strict=True)
-            if cell and line.row.runs[column.group] not in table.deterministic
-        }
+            if cell
+        ]
+        own = [cell for run, cell in cells if "/" not in run and run not in table.deterministic]
+        counts = {len(cell.seeds) for cell in own}
+        lent = {f"{r['paper']} at profile {r['profile']}" for run, cell in cells if "/" in run
+                for r in cell.records}  # fmt: skip
         data = DATA.get(source.collection, "")
         roles = " and ".join(dict.fromkeys(column.role for column in table.columns))
         if source.profile == "smoke":
@@ -232,6 +251,7 @@ def _caption(table: Table) -> str:
             low, high = min(counts), max(counts)
             seeds = f"{low} to {high} seeds" if low < high else f"{low} seed{'s' * (low > 1)}"
         data = f" ({data})" if data else ""
+        seeds += f"; another chapter's runs are {escape(', '.join(sorted(lent)))}" if lent else ""
         parts.append(
             f"<em>{escape(source.label)}</em>{data}, role {escape(roles)}, profile "
             f"{escape(source.profile)}, {seeds}."
@@ -263,7 +283,8 @@ def _anchor(record: Record, text: str, link: Link) -> str:
     address = link(record)
     if not address:
         return text
-    label = f"record of {record['variant']}, {record['collection']}, seed {record['seed']}"
+    name = f"{record['paper']}/{record['variant']}"
+    label = f"record of {name}, {record['collection']}, seed {record['seed']}"
     return f'<a href="{escape(str(address))}" title="{escape(label)}">{text}</a>'
 
 
@@ -369,8 +390,10 @@ def _check(result: CheckResult, link: Link) -> str:
         parts.append(f"{_number(100 * result.share, '%')} % of the reported relative effect")
     if result.records:
         runs: dict[str, list[Record]] = {}
+        several = len({record["paper"] for record in result.records}) > 1
         for record in result.records:
-            runs.setdefault(record["variant"], []).append(record)
+            name = f"{record['paper']}/{record['variant']}" if several else record["variant"]
+            runs.setdefault(name, []).append(record)
         runs = (f"{escape(name)} {_seed_links(used, link)}" for name, used in runs.items())
         parts.append(f'<span class="seeds">records: {", ".join(runs)}</span>')
     return "; ".join(parts)

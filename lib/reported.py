@@ -12,8 +12,9 @@ The file is `book/papers/<slug>.yml`:
       columns:      metric, role, label (as printed), group; `extra: true` for one that the paper
                     does not print
       rows:         label, group, detail; reported: a number or null for each printed column;
-                    runs: the variant, or a mapping from column group to variant; `ours: true` for
-                    the paper's own method, `extra: true` for a row that the paper does not print
+                    runs: the variant, or a mapping from column group to variant, where slug/variant
+                    is a run of another paper; `ours: true` for the paper's own method,
+                    `extra: true` for a row that the paper does not print
     claims:         id, where, statement, type, role (studio if not said), note; checks, or
                     `needs`: why there are none
       checks:       left, expect, right, metric, role, unit, reported [left, right] as printed; for
@@ -107,7 +108,7 @@ class Row:
     group: str
     detail: str
     reported: tuple[float | None, ...]
-    runs: Mapping[str, str]  # column group -> variant
+    runs: Mapping[str, str]  # column group -> variant, or slug/variant of another paper
     ours: bool = False
     extra: bool = False
 
@@ -139,6 +140,14 @@ class Paper:
     tables: Mapping[str, ReportedTable]
     claims: tuple[Claim, ...]
 
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """The runs of other papers that tables and claims name, as slug/variant."""
+        named = [run for t in self.tables.values() for row in t.rows for run in row.runs.values()]
+        checks = [check for claim in self.claims for check in claim.checks]
+        named += [reference.variant for check in checks for reference in check.references]
+        return tuple(dict.fromkeys(name for name in named if "/" in name))
+
     def claim(self, id: str) -> Claim:
         """The claim of this id; KeyError where there is none."""
         for claim in self.claims:
@@ -149,17 +158,41 @@ class Paper:
 
 def load_paper(slug: str, folder: Path | str = PAPERS) -> Paper:
     """Read and check `<folder>/<slug>.yml`; raises PaperError with file and place."""
-    path = Path(folder) / f"{slug}.yml"
+    content = _read(Path(folder) / f"{slug}.yml")
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        return _paper(content, slug, _Others(Path(folder)))
+    except PaperError as error:
+        raise PaperError(f"{Path(folder) / slug}.yml: {error}") from None
+
+
+def _read(path: Path) -> Any:
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except FileNotFoundError:
         raise PaperError(f"{path}: no such file") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise PaperError(f"{path}: {' '.join(str(error).split())}") from None
-    try:
-        return _paper(content, slug)
-    except PaperError as error:
-        raise PaperError(f"{path}: {error}") from None
+
+
+class _Others(dict):
+    """Slug -> content of another paper's file, read when a run of it is named.
+
+    Only the names in it are looked at, so two papers may name runs of each other.
+    """
+
+    def __init__(self, folder: Path):
+        super().__init__()
+        self.folder = folder
+
+    def __missing__(self, slug: str) -> Any:
+        self[slug] = _read(self.folder / f"{slug}.yml")
+        return self[slug]
+
+    def names(self, run: str, kind: str) -> Mapping:
+        """The `kind` (variants, diagnostics) that the file of run slug/variant defines."""
+        content = self[run.partition("/")[0]]
+        found = content.get(kind) if isinstance(content, Mapping) else None
+        return found if isinstance(found, Mapping) else {}
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -214,7 +247,19 @@ def _known(
     return tuple(names)
 
 
-def _paper(content: Any, slug: str) -> Paper:
+def _known_run(run: Any, variants: Mapping, others: _Others, place: str) -> None:
+    """A run is a variant of this paper, or slug/variant of another whose file defines it."""
+    if isinstance(run, str) and "/" in run:
+        try:
+            known = others.names(run, "variants")
+        except PaperError as error:
+            raise PaperError(f"{place}: {run!r} names another paper; {error}") from None
+        _known([run.partition("/")[2]], known, place, f"{run!r}: variant")
+    else:
+        _known([run], variants, place, "variant")
+
+
+def _paper(content: Any, slug: str, others: _Others) -> Paper:
     about, roles, grid, grid_extra, fixed, variants, diagnostics, tables, claims = _take(
         content, "top level",
         paper=(dict, ...), roles=(dict, ...),
@@ -239,19 +284,24 @@ def _paper(content: Any, slug: str) -> Paper:
     paper = Paper(
         slug, about, roles, tuple(grid), tuple(grid_extra),
         _known(fixed, variants, "deterministic", "variant"), variants, diagnostics,
-        {id: _table(id, table, f"tables.{id}", variants, roles) for id, table in tables.items()},
+        {
+            id: _table(id, table, f"tables.{id}", variants, roles, others)
+            for id, table in tables.items()
+        },
         (),
     )  # fmt: skip
     read = []
     for i, claim in enumerate(claims):
         label = claim.get("id", "") if isinstance(claim, Mapping) else ""
-        read.append(_claim(claim, f"claims[{i}] ({label})", paper))
+        read.append(_claim(claim, f"claims[{i}] ({label})", paper, others))
         if label in [earlier.id for earlier in read[:-1]]:
             raise PaperError(f"claims[{i}]: the id {label!r} is there twice")
     return Paper(**{**vars(paper), "claims": tuple(read)})
 
 
-def _table(id: str, value: Any, place: str, variants: Mapping, roles: Mapping) -> ReportedTable:
+def _table(
+    id: str, value: Any, place: str, variants: Mapping, roles: Mapping, others: _Others
+) -> ReportedTable:
     title, headings, note, columns, rows = _take(
         value, place,
         title=(str, ...), headings=(dict, ...), note=(str, ""),
@@ -271,7 +321,9 @@ def _table(id: str, value: Any, place: str, variants: Mapping, roles: Mapping) -
         read.append(Column(metric, role, label or METRICS[metric].label, group, extra))
     table = ReportedTable(
         id, title, headings, note, tuple(read),
-        tuple(_row(row, f"{place}.rows[{i}]", read, variants) for i, row in enumerate(rows)),
+        tuple(
+            _row(row, f"{place}.rows[{i}]", read, variants, others) for i, row in enumerate(rows)
+        ),
     )  # fmt: skip
     shown = {variant for row in table.rows for variant in row.runs.values()}
     if missing := [variant for variant in FLOOR if variant not in shown]:
@@ -279,7 +331,9 @@ def _table(id: str, value: Any, place: str, variants: Mapping, roles: Mapping) -
     return table
 
 
-def _row(value: Any, place: str, columns: Sequence[Column], variants: Mapping) -> Row:
+def _row(
+    value: Any, place: str, columns: Sequence[Column], variants: Mapping, others: _Others
+) -> Row:
     label, group, detail, reported, runs, ours, extra = _take(
         value, place,
         label=(str, ...), group=(str, ""), detail=(str, ""),
@@ -297,7 +351,8 @@ def _row(value: Any, place: str, columns: Sequence[Column], variants: Mapping) -
     groups = {column.group for column in columns}
     runs = dict.fromkeys(groups, runs) if isinstance(runs, str) else runs
     _known(list(runs), groups, f"{place}.runs", "column group")
-    _known(list(runs.values()), variants, f"{place}.runs", "variant")
+    for run in runs.values():
+        _known_run(run, variants, others, f"{place}.runs")
     return Row(label, group, detail, tuple(reported), dict(runs), ours, extra)
 
 
@@ -306,7 +361,7 @@ def _number(value: Any, place: str) -> None:
         raise PaperError(f"{place}: expected a number or null, got {value!r}")
 
 
-def _claim(value: Any, place: str, paper: Paper) -> Claim:
+def _claim(value: Any, place: str, paper: Paper, others: _Others) -> Claim:
     id, where, statement, kinds, role, note, checks, needs = _take(
         value, place,
         id=(str, ...), where=(str, ...), statement=(str, ...), type=(list, ...),
@@ -316,11 +371,13 @@ def _claim(value: Any, place: str, paper: Paper) -> Claim:
     _known(kinds, KINDS, f"{place}.type", "type")
     if bool(checks) == bool(needs):
         raise PaperError(f"{place}: a claim has either 'checks' or 'needs'")
-    read = [_check(check, f"{place}.checks[{i}]", role, paper) for i, check in enumerate(checks)]
+    read = [
+        _check(check, f"{place}.checks[{i}]", role, paper, others) for i, check in enumerate(checks)
+    ]
     return Claim(id, where, statement, tuple(kinds), tuple(read), needs, note)
 
 
-def _check(value: Any, place: str, role: str, paper: Paper) -> Check:
+def _check(value: Any, place: str, role: str, paper: Paper, others: _Others) -> Check:
     side = ((str, int, float), ...)
     left, expect, right, metric, role, tolerance, reported, unit = _take(
         value, place,
@@ -334,9 +391,11 @@ def _check(value: Any, place: str, role: str, paper: Paper) -> Check:
     except ExpressionError as error:
         raise PaperError(f"{place}: {error}") from None
     for _, reference in (*left.references, *right.references):
-        _known([reference.variant], paper.variants, place, "variant")
+        run = reference.variant
+        _known_run(run, paper.variants, others, place)
         if reference.role == "diagnostics":
-            _known([reference.metric], paper.diagnostics, place, "diagnostic")
+            known = others.names(run, "diagnostics") if "/" in run else paper.diagnostics
+            _known([reference.metric], known, place, "diagnostic")
         else:
             _known([reference.role], paper.roles, place, "role")
             _known([reference.metric], METRICS, place, "metric")

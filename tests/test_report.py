@@ -13,9 +13,10 @@ from lib.expressions import Expression, ExpressionError
 from lib.report import Source, load_paper, table, to_html, verdicts, verdicts_html
 
 SLUG = "yu2021_scale_lifting"
+SOSA = "sosa2023_single_image"
 
 
-def record(variant, seed=0, mpjpe=100.0, profile="cpu", **diagnostics):
+def record(variant, seed=0, mpjpe=100.0, profile="cpu", paper=SLUG, **diagnostics):
     """A record in which every metric follows from one number."""
     metrics = {
         "mpjpe": mpjpe, "p_mpjpe": mpjpe / 2, "mpjpe_oracle": mpjpe * 0.9,
@@ -24,7 +25,7 @@ def record(variant, seed=0, mpjpe=100.0, profile="cpu", **diagnostics):
     }  # fmt: skip
     roles = ("outdoor",) if variant.startswith("out") else ("studio", "outdoor")
     return {
-        "schema": 1, "paper": SLUG, "variant": variant, "collection": "mannequin",
+        "schema": 1, "paper": paper, "variant": variant, "collection": "mannequin",
         "profile": profile, "seed": seed, "configuration": {}, "curves": {},
         "metrics": {r: {"overall": metrics, "actions": {}, "frame_mean": metrics} for r in roles},
         "diagnostics": diagnostics, "provenance": {},
@@ -33,12 +34,8 @@ def record(variant, seed=0, mpjpe=100.0, profile="cpu", **diagnostics):
 
 def finder(**runs):
     """variant (with underscores) -> one mpjpe a seed."""
-    stored = {
-        variant.replace("_", "-"): [
-            record(variant.replace("_", "-"), s, v) for s, v in enumerate(values)
-        ]
-        for variant, values in runs.items()
-    }
+    named = {v if "/" in v else v.replace("_", "-"): values for v, values in runs.items()}
+    stored = {v: [record(v, s, value) for s, value in enumerate(values)] for v, values in named.items()}
     return lambda variant: stored.get(variant, [])
 
 
@@ -54,7 +51,8 @@ def check(left="full", expect="lower", right="base", metric="mpjpe", **options):
 @pytest.mark.parametrize(
     "text, expected",
     [
-        ("full", 30.0), ("full.mpjpe", 30.0), ("full.p_mpjpe", 15.0), ("full.outdoor.p_mpjpe", 15.0),
+        ("full", 30.0), ("full.mpjpe", 30.0), ("other2030_paper.full.studio.p_mpjpe", 5.0),
+        ("full.p_mpjpe", 15.0), ("full.outdoor.p_mpjpe", 15.0),
         ("-full + 2 * base", 10.0), ("(base - full) / base", -0.5), ("abs(base - full)", 10.0),
         ("min(base, full, 25)", 20.0), ("max(base, full)", 30.0), ("log(base / base)", 0.0),
         ("spread(full)", 0.0), ("0.5", 0.5),
@@ -62,7 +60,7 @@ def check(left="full", expect="lower", right="base", metric="mpjpe", **options):
 )  # fmt: skip
 def test_expressions_compute(text, expected):
     side = Expression.parse(text, "mpjpe", "studio")
-    find = finder(full=[30.0], base=[20.0])
+    find = finder(**{"full": [30.0], "base": [20.0], "other2030_paper/full": [10.0]})
     values = {
         r: np.array([read_value(find(r.variant)[0], r.role, r.metric)]) for _, r in side.references
     }
@@ -73,7 +71,7 @@ def test_expressions_compute(text, expected):
     "text",
     [
         "__import__('os').system('true')", "open('x')", "full[0]", "full ** 2", "full if base else 1",
-        "lambda: 1", "full < base", "'full'", "True", "full.a.b.c", "full().x", "min(full)",
+        "lambda: 1", "full < base", "'full'", "True", "full.a.b.c.d", "full().x", "min(full)",
         "abs(full, base)", "spread()", "full; base", "", "full +", "[full]", "f'{full}'", "min(*full)",
         "abs(x=full)", "(full).mpjpe()", "1j", "full // base", "~full", "(base := full)",
     ],
@@ -83,9 +81,13 @@ def test_expressions_refuse_everything_else(text):
         Expression.parse(text, "mpjpe", "studio")
 
 
-def test_hyphens_of_a_variant_are_underscores():
-    ((_, reference),) = Expression.parse("full_detected", "mpjpe", "studio").references
-    assert reference.variant == "full-detected"
+@pytest.mark.parametrize(
+    "text, variant",
+    [("full_detected", "full-detected"), ("a_b.full_detected.studio.pck", "a_b/full-detected")],
+)
+def test_hyphens_of_a_variant_are_underscores(text, variant):
+    ((_, reference),) = Expression.parse(text, "mpjpe", "studio").references
+    assert reference.variant == variant
 
 
 # ------------------------------------------------------------------------------- verdicts
@@ -237,11 +239,11 @@ def paper():
     return load_paper(SLUG)
 
 
-def fill(root, variants, profile="cpu", seeds=range(3)):
+def fill(root, variants, profile="cpu", seeds=range(3), paper=SLUG):
     for i, variant in enumerate(variants):
         for seed in seeds:
-            one = record(variant, seed, 80.0 + i + 0.1 * seed, profile)
-            path = records.record_path(root, SLUG, "mannequin", variant, profile, seed)
+            one = record(variant, seed, 80.0 + i + 0.1 * seed, profile, paper)
+            path = records.record_path(root, paper, "mannequin", variant, profile, seed)
             records.write(path, one)
 
 
@@ -350,3 +352,65 @@ def test_html_is_escaped(paper, source):
 def test_losses_are_set_with_an_index(paper, tmp_path):
     html = to_html(table(paper, "yu-T3", [Source("here", tmp_path, "mocap", "cpu")]))
     assert "<i>L</i><sub>tmc</sub>" in html and "L_tmc" not in html
+
+
+# ------------------------------------------------------------------------------- other chapters
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Records of one chapter at profile gpu, and of the other, partly, at cpu."""
+    fill(tmp_path, ["full-long", "full", "mean-pose", "flat-lift"], "gpu", paper=SOSA)
+    fill(tmp_path, ["full-detected", "martinez"], "cpu")
+    fill(tmp_path, ["martinez", "chen-detected"], "smoke")
+    return Source("reference", tmp_path, "mannequin", "gpu")
+
+
+def test_a_row_shows_another_papers_run(mixed):
+    made = table(load_paper(SOSA), "sosa-T1", [mixed])
+    lines = {line.row.label: line for line in made.rows}
+    cell = lines["Martinez et al. 2017"].measured[0][0]
+    assert [r["paper"] for r in cell.records] == [SLUG] * 3
+    assert lines["Chen et al. 2019"].measured[0][0] is None  # smoke alone: not run
+    assert not any("detected" in label for label in lines)  # not printed, and there is no run
+    page = Reader(to_html(made, link=lambda r: r["path"]))
+    assert f"another chapter's runs are {SLUG} at profile cpu" in page.text
+    assert "(another chapter's run)" in page.text
+    assert page.text.count("3 seeds") == 1
+    addresses = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert any(f"/{SLUG}/mannequin/martinez-cpu-seed2.json" in address for address in addresses)
+
+
+def test_the_sources_own_profile_comes_first(tmp_path):
+    for profile in ("cpu", "gpu"):
+        fill(tmp_path, ["elepose"], profile, paper=SOSA)
+    for profile in ("cpu", "gpu", "paper"):
+        found = Source("here", tmp_path, "mannequin", profile).records(load_paper(SLUG))
+        run = found[f"{SOSA}/elepose"]
+        assert {r["profile"] for r in run} == {"gpu" if profile == "paper" else profile}
+
+
+def test_a_row_of_another_paper_without_a_record_is_left_out_or_not_run(paper, source):
+    labels = [line.row.label for line in table(paper, "yu-T1", [source]).rows]
+    assert not any("ElePose" in label for label in labels)
+    fill(source.root, ["elepose"], paper=SOSA)
+    rows = {line.row.label: line for line in table(paper, "yu-T1", [source]).rows}
+    cells = rows["ElePose (Wandt et al. 2022)"].measured[0]
+    assert [bool(cell) for cell in cells] == [True, True, False, False, True, False]
+
+
+def test_a_claim_compares_with_another_papers_run(mixed):
+    found = {v.claim.id: v for v in verdicts(load_paper(SOSA), mixed)}
+    first, second, *_ = found["sosa-07"].results
+    assert (first.outcome, second.outcome) == ("not reproduced", "not run")
+    assert {r["paper"] for r in first.records} == {SLUG, SOSA}
+    text = Reader(verdicts_html([found["sosa-07"]])).text
+    assert f"{SLUG}/martinez" in text and f"{SOSA}/full-long" in text
+
+
+@pytest.mark.parametrize("table_id", ["sosa-T1", "sosa-T2", "sosa-T3"])
+def test_every_table_of_every_paper_has_its_floor(table_id, tmp_path):
+    made = table(load_paper(SOSA), table_id, [Source("here", tmp_path, "mannequin", "cpu")])
+    labels = [line.row.label for line in made.rows]
+    assert "Mean pose" in labels and "Flat lift" in labels
+    Reader(to_html(made))
