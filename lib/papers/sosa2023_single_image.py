@@ -63,12 +63,12 @@ PROFILES = {
     ),
     "cpu": Profile(
         image=64, skeleton=32,
-        flow_steps=1200, lifter_steps=1700, picture_steps=950, label_steps=300, joint_steps=1000,
-        supervised_steps=800, elepose_steps=3200,
+        flow_steps=1000, lifter_steps=1500, picture_steps=700, label_steps=300, joint_steps=800,
+        supervised_steps=800, elepose_steps=3000,
         batch=16, prior_batch=48, lift_batch=64,
         phi=(16, 32, 64, 128), omega=(32, 64, 128), omega_hidden=512, discriminator=(32, 64, 128), scales=2,
         width=256, flow_width=256, rate=1e-3, lifter_rate=1e-3, pool=256,
-        pictures=12000, train_frames=30000, test_frames=1500,
+        pictures=12000, train_frames=30000, test_frames=1200,
     ),
     "gpu": Profile(
         image=128, skeleton=64,
