@@ -88,8 +88,8 @@ def _mocap(role: str) -> Recipe:
     def takes(notes: list[str]) -> Iterable[Take]:
         if role in mocap.CHOSEN:
             notes.append(
-                "subjects are those of studio and outdoor again, from other cameras and under other "
-                "names; who is for testing here is for testing there"
+                "subjects are those of studio and outdoor again, from other cameras and under "
+                "other names; who is for testing here is for testing there"
             )
         for recording in mocap.recordings(role):
             count, total = len(recording.pieces), len(recording.joints)

@@ -16,20 +16,25 @@
 # (page-data)=
 # # Data: what the chapters learn from
 #
-# A paper asks for a *role*, not for a dataset: `studio` stands for video in a studio with cameras
-# that do not move, `outdoor` for another capture with other people and cameras, `motion` for poses
-# that belong to no image. A *collection* says which file plays which role. There are three:
+# A paper asks for a *role*, not for a dataset. A *collection* says which file plays which role.
+# There are three: `mannequin` is generated here, from a seed, in a minute; `mocap` is made from
+# motion capture of the CMU Graphics Lab, which you bring; `benchmarks` is licensed, you bring it,
+# and it is not shown here.
 #
-# | collection | studio | outdoor | motion | where it comes from |
+# | role | stands for | `mannequin` | `mocap` | `benchmarks` |
 # |---|---|---|---|---|
-# | `mannequin` | 7 subjects, 15 actions, 4 cameras | 6 others, 7 activities, 5 cameras | 2 others | generated here, from a seed, in a minute |
-# | `mocap` | recorded motion, the same 4 cameras | other recorded subjects | others kept out | CMU Graphics Lab motion capture, which you bring |
-# | `benchmarks` | Human3.6M | MPI-INF-3DHP | CMU, MADS | licensed; you bring it; not shown here |
+# | `studio` | video in a studio, static cameras | 7 subjects, 15 actions | recorded motion, the same cameras | Human3.6M |
+# | `outdoor` | another capture, other people and cameras | 6 others, 7 activities | other recorded subjects | MPI-INF-3DHP |
+# | `wild` | web video, hand-held cameras | 8 others, all actions | dance, sport and more | your own videos |
+# | `sport` | single images of unusual poses | 16 others, extreme postures | unusual moments of sport and dance | LSP |
+# | `hands` | another articulated structure | generated right hands | the same | HandDB |
+# | `bodies` | rendered people with labels | 20 pictures, 20 people | the same | SURREAL |
+# | `motion` | poses that belong to no image | 2 others | subjects kept out of the rest | CMU, MADS |
 #
 # No number from a generated person is ever set beside a number that a paper reports as if both
 # were measurements of the same thing. What the chapters compare is the *claim*: which variant wins,
-# and by how much of the reported effect. This page shows what the generated people do, and holds
-# them beside recorded ones. The code is in `lib/data`.
+# and by how much of the reported effect. This page shows the people, holds generated motion beside
+# recorded motion, and says what was left out. The code is in `lib/data`.
 
 # %% tags=["parameters"]
 profile = "cpu"
@@ -38,12 +43,16 @@ collections = "mannequin mocap"
 # %% tags=["hide-input"]
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from IPython.display import HTML, Markdown, display
 
-from lib import plots, plots3d
-from lib.data.collections import COLLECTIONS, ROLES, build, dataset_path
+from lib import plots, plots3d, plots_images
+from lib.data.batches import load_poses
+from lib.data.collections import ROLES, build, dataset_path
 from lib.data.dataset import open_dataset, sha256
+from lib.data.images import Filmed
 from lib.data.mannequin import arm_counts
+from lib.data.solids import HAND_PARTS, PARTS
 from lib.skeleton import HUMAN36M_17 as SKELETON
 
 chosen = collections.split()
@@ -62,8 +71,8 @@ if missing:
 
 
 def seen_by_first(dataset):
-    """The clips of one camera: every recorded moment once."""
-    return [clip for clip in dataset.clips if clip.camera == dataset.clips[0].camera]
+    """The clips of one camera of each take: every moment once."""
+    return list({(clip.subject, clip.action): clip for clip in reversed(dataset.clips)}.values())[::-1]
 
 
 def world(clip):
@@ -80,23 +89,174 @@ studios = {name: seen_by_first(files[name, "studio"]) for name in chosen if name
 # one except by name: a group for each subject, action and camera, holding 3D joints in camera
 # coordinates, their projection, and what a detector would have seen. Opening a file checks it. A
 # moment is counted once however many cameras see it. Subjects before the bar are for training,
-# those behind it for testing.
+# those behind it for testing. The cameras of `studio`, `outdoor`, `hands` and `motion` stay; in
+# `wild`, `sport` and `bodies` each clip has one camera, which stands elsewhere each time. The clips
+# of `sport` are not motion but a few separate pictures of somebody, given as 1 Hz.
+#
+# In `mocap` the subjects of `wild` and `sport` are people of `studio` and `outdoor` again, since there
+# are fourteen in all. Nobody who is for training in one role is for testing in another, and who is
+# in `motion` is nowhere else.
 
 # %% tags=["hide-input"]
+def listed(names):
+    """Some names in a line: all of them, or how many from which to which."""
+    return ", ".join(names) if len(names) <= 8 else f"{names[0]} to {names[-1]} ({len(names)})"
+
+
 rows = "".join(
-    f"<tr><td>{name}</td><td>{role}</td><td>{', '.join(d.split['train'])} | {', '.join(d.split['test'])}</td>"
-    f"<td>{len({c.camera for c in d.clips})}</td><td>{len(seen_by_first(d))}</td>"
+    f"<tr><td>{name}</td><td>{role}</td><td>{listed(d.split['train'])} | {listed(d.split['test'])}</td>"
+    f"<td>{len(d.clips) // len(seen_by_first(d))}</td><td>{len(seen_by_first(d))}</td>"
     f"<td>{sum(len(c) for c in seen_by_first(d)):,}</td><td>{d.clips[0].fps:g}</td><td>{d.generator}, seed {d.seed}</td>"
     f"<td><code>{sha256(d.path)[:12]}</code></td></tr>"
     for (name, role), d in files.items()
 )
-heads = ("collection", "role", "subjects", "cameras", "clips a camera", "moments", "Hz", "made by", "SHA-256")
+heads = ("collection", "role", "subjects", "cameras", "takes", "moments", "Hz", "made by", "SHA-256")
 HTML(f"<table><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>{rows}</table>")
 
 # %% tags=["hide-input"]
 display(Markdown("\n".join(
-    f"- `{name}`: {COLLECTIONS[name].source}. Licence: {COLLECTIONS[name].licence}" for name in studios
+    f"- `{name}`: {files[name, 'studio'].source}. Licence: {files[name, 'studio'].licence}" for name in studios
 )))
+
+# %% [markdown]
+# ## People in pictures
+#
+# The files hold no pictures. They are drawn when they are needed, by `lib.data.render`: a body of solid
+# parts around the joints, clothed, lit from a side, before a scene. What it looks like follows from
+# names and not from chance: build, skin and hair go with the subject, clothes and light with the
+# take, the scene with the camera. A crop is a square around the person with a margin of a quarter,
+# as the papers make it. Every picture below is labelled with its action; it shows a moment in which
+# the pose is further from the role's usual one than in most of that action.
+
+# %% tags=["hide-input"]
+SIZE, COLUMNS = (64 if profile == "smoke" else 144), 5
+
+
+def film(name, role):
+    """The role's pictures, of about every tenth moment where it is motion; None where it is not here."""
+    if (name, role) not in files:
+        return None
+    stride = 1 if role in ("sport", "bodies") else 10
+    return Filmed.of(load_poses(files[name, role], "train", stride=stride), role, SIZE)
+
+
+def unusual(poses):
+    """How far each pose is from the usual one, by the distances between its joints (N,)."""
+    distances = torch.cdist(poses.joints_3d, poses.joints_3d)
+    return (distances - distances.median(dim=0).values).square().mean(dim=(1, 2)).sqrt()
+
+
+def moments(poses, count):
+    """Frames (count,) for a contact sheet: one of each action in turn, another subject each time."""
+    if len(poses) <= count:
+        return torch.arange(len(poses))
+    order, chosen, kinds = unusual(poses).argsort(), [], len(poses.action_names)
+    for place in range(count):
+        turn, kind = divmod(place, kinds)
+        mine = order[poses.action[order] == kind]
+        subjects = poses.subject[mine].unique()
+        mine = mine[poses.subject[mine] == subjects[(turn + kind) % len(subjects)]]
+        chosen.append(mine[int((0.8, 0.6, 0.7)[turn % 3] * len(mine))])
+    return torch.stack(chosen)
+
+
+def contact_sheet(role, counts=(10, 10), names=("mannequin", "mocap"), scenes=True, skeletons=False):
+    """Pictures of a role, row by row: generated people, then recorded motion."""
+    shown, titles, points = [], [], []
+    for name, count in zip(names, counts, strict=True):
+        filmed = film(name, role)
+        if filmed is None:
+            continue
+        index = moments(filmed.poses, COLUMNS if profile == "smoke" else count)
+        shown += list(filmed.colours(index, background=scenes).permute(0, 2, 3, 1).numpy())
+        titles += [filmed.poses.action_names[action] for action in filmed.poses.action[index].tolist()]
+        points += list(filmed.crop[index].numpy())
+    drawn = {"skeleton": filmed.poses.skeleton, "points": points} if skeletons else {}
+    plots_images.picture_grid(shown, titles=titles, columns=COLUMNS, **drawn)
+    plt.show()
+
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Rows of square pictures of clothed people in rooms, each labelled with what they do: they point, talk with their hands, eat, wave, hold a phone to the ear, sit, walk; below, recorded people climb, dance, jump, run and walk."}, "figure": {"caption": "Role `studio`. The first three rows are generated people, the others recorded motion. The same rooms come back, since a camera stays where it is.", "name": "fig-data-studio"}}
+contact_sheet("studio", counts=(15, 10))
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Pictures of clothed people on lawns and pavements before houses and trees: exercising, lying, on all fours, reaching, sitting, throwing, walking; below, recorded people dance, box, kick, walk and exercise."}, "figure": {"caption": "Role `outdoor`: other people, wide lenses, cameras at other heights, things that move behind them. Two rows generated, two recorded.", "name": "fig-data-outdoor"}}
+contact_sheet("outdoor")
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Pictures of people in motley clothes, stripes and checks, in rooms and outdoors, seen from many sides and at many heights, some of them tilted."}, "figure": {"caption": "Role `wild`: other clothes for each take, each clip from another place and before another scene, held by a hand that shakes. Two rows generated, two recorded.", "name": "fig-data-wild"}}
+contact_sheet("wild")
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Pictures of people in extreme postures: handstands, cartwheels, bridges, splits, kicks, lunges, dives, somersaults; below, recorded people leap, balance, kick, box and turn a cartwheel."}, "figure": {"caption": "Role `sport`. The first four rows are generated, all eighteen actions of them; the others are unusual moments of recorded sport and dance.", "name": "fig-data-sport"}}
+contact_sheet("sport", counts=(20, 10))
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Pictures of single right hands of different skins with their 21 joints drawn over them: open, spread, fist, pointing, pinching, OK sign, relaxed, gripping, thumb up, counting."}, "figure": {"caption": "Role `hands`, the same file in both collections: right hands in ten postures, with the true 2D joints. In a take called Free a hand goes through all of them.", "name": "fig-data-hands"}}
+contact_sheet("hands", counts=(15,), names=chosen[:1], skeletons=True)
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Twenty pictures of twenty different people on their feet: pointing, talking, waving, taking a photo, posing, waiting, walking."}, "figure": {"caption": "Role `bodies`, the same file in both collections: twenty people, one picture each.", "name": "fig-data-bodies"}}
+contact_sheet("bodies", counts=(20,), names=chosen[:1])
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Pictures of people before black: two generated people and two recorded ones who stand, sit, walk and run."}, "figure": {"caption": "Role `motion`: poses that belong to no image, drawn here only to be seen. Two rows generated, one recorded.", "name": "fig-data-motion"}}
+contact_sheet("motion", counts=(10, 5), scenes=False)
+
+# %% [markdown]
+# ### What comes with a picture
+#
+# With the colours come, pixel by pixel, the label of the part that is seen (left and right apart),
+# the mask and the depth; with the crop comes the camera that took it, so that the 2D joints below
+# are the projection of the 3D ones. The papers learn without these labels; they are here to measure
+# with, and for role `bodies`.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Five columns, a person in a studio, one outdoors, one in a web video, one in a sport posture, and a hand; five rows, the picture, the joints drawn over it, part labels in colour with left and right apart, the white mask on black, and the depth from light, near, to dark, far."}, "figure": {"caption": "Picture, 2D joints, part labels, mask and depth (lighter is nearer) of one frame of five roles.", "name": "fig-data-labels"}}
+def layers(filmed, frame):
+    """(colour, colour, parts, mask, depth) of a frame as pictures (S, S, 3) or (S, S)."""
+    drawn = filmed.draw(torch.tensor([frame]), background=True)
+    colour = (255 * drawn.colour[0].permute(1, 2, 0)).byte().numpy()
+    names = PARTS if filmed.poses.skeleton == SKELETON else HAND_PARTS
+    hues = plt.get_cmap("tab20b" if len(names) > 7 else "tab10")(np.linspace(0, 1, len(names) - 1))[:, :3]
+    hues = np.concatenate([[[0.93, 0.93, 0.92]], hues[::-1] if len(names) > 7 else hues])
+    parts = (255 * hues[drawn.parts[0].numpy()]).astype(np.uint8)
+    mask, depth = drawn.mask[0].numpy(), drawn.depth[0].numpy()
+    near, far = depth[mask].min(), depth[mask].max()
+    shade = np.where(mask, 0.1 + 0.75 * (depth - near) / (far - near), 1.0)
+    return colour, colour, parts, 1.0 - mask.astype(float), shade
+
+
+sources = (("mannequin", "studio"), ("mocap", "outdoor"), ("mannequin", "wild"), ("mannequin", "sport"), ("mannequin", "hands"))
+examples = {role: film(name, role) or film(chosen[0], role) for name, role in sources}
+figure, axes = plots.subplots(5, len(examples), width=7.0, height=7.4)
+for column, (role, filmed) in enumerate(examples.items()):
+    frame = int(moments(filmed.poses, 5)[4])
+    for row, layer in enumerate(layers(filmed, frame)):
+        plots_images.show_picture(axes[row, column], layer)
+    plots_images.draw_bones(axes[1, column], filmed.crop[frame].numpy(), filmed.poses.skeleton, outline=True)
+    axes[0, column].set_title(role, fontsize=10)
+plt.show()
+
+# %% [markdown]
+# ### Backgrounds, from the frames alone
+#
+# Where a paper subtracts a background, it is estimated from the frames, by the median over time of each
+# pixel, and not taken from the generator. In a studio all that a camera saw of a subject goes into
+# one median. In a clip of a few seconds who stays in place stays in the median, and in web video the
+# scene itself moves: there it cannot be clean, as it cannot be for real video.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Three rows, studio, outdoor and wild; four columns, a frame, the temporal median, the scene that the generator drew, and their difference. The studio's median is almost the empty room; outdoors and in web video a ghost of the person and blurred edges remain."}, "figure": {"caption": "A frame, the median over time, the scene as the generator drew it, and their difference (darker is more).", "name": "fig-data-background"}}
+figure, axes = plots.subplots(3, 4, width=7.0, height=5.9)
+for row, (role, window) in zip(axes, (("studio", "scene"), ("outdoor", "clip"), ("wild", "clip")), strict=True):
+    poses = load_poses(files[chosen[0], role], "train", stride=10)
+    filmed = Filmed.of(poses, role, SIZE, window=window)
+    clip = int(poses.clip[moments(poses, 6)[4]])
+    frame = torch.tensor([int(poses.start[clip]) + 3])
+    estimated = filmed.estimated_background(clip, frames=16 if profile == "smoke" else 64).float() / 255
+    scene = filmed.scenery(frame)[0]
+    wrong = (estimated - scene).abs().mean(dim=0)
+    for ax, image in zip(row, (filmed.draw(frame, True).colour[0], estimated, scene), strict=False):
+        plots_images.show_picture(ax, (255 * image.permute(1, 2, 0)).byte().numpy())
+    plots_images.show_picture(row[3], (4 * wrong).clamp(max=1).numpy())
+    row[0].set_title(role, fontsize=10)
+    row[3].set_title(f"mean {255 * wrong.mean():.1f} of 255", fontsize=10)
+for ax, title in zip(axes[0, 1:3], ("median", "generator"), strict=True):
+    ax.set_title(title, fontsize=10)
+plt.show()
 
 # %% [markdown]
 # ## What the people do
@@ -239,8 +399,8 @@ figure, ax = plots.subplots(height=3.6)
 for place, name in enumerate(studios):
     color, marker = STYLE[name]
     by_subject = {}
-    for (owner, _), dataset in files.items():
-        if owner == name:
+    for (owner, role), dataset in files.items():
+        if owner == name and role in ("studio", "outdoor", "motion"):
             for clip in seen_by_first(dataset):
                 by_subject.setdefault(clip.subject, clip)
     shares = np.array([lengths(clip.joints_3d) for clip in by_subject.values()])
@@ -317,6 +477,8 @@ compare({
 # %% tags=["hide-input"]
 rows = ""
 for (name, role), dataset in files.items():
+    if role in ("sport", "hands", "bodies"):
+        continue
     clips = seen_by_first(dataset)
     hanging, stretched = np.sum([arm_counts(world(clip)) for clip in clips], axis=0)
     total = 2 * sum(len(clip) for clip in clips)
@@ -391,9 +553,11 @@ for (name, role), dataset in files.items():
 # ## Known limits
 #
 # - Generated people have no muscles and no weight: balance is approximate, momentum is not
-#   conserved, and nobody jumps.
-# - Left and right limbs have equal lengths, hands and feet are not modelled, and the shoulder
-#   girdle follows the arm by a fixed rule.
+#   conserved, and nobody jumps but in single pictures.
+# - Left and right limbs have equal lengths, and the shoulder girdle follows the arm by a fixed rule.
+#   Where a hand or a foot points is no part of the data: a picture shows what the nearest bones suggest.
+# - Nobody holds or sits on anything: there is no chair, phone or pole in a picture.
+# - The hands of role `hands` are alone: no arm moves them and no object bends a finger.
 # - Each action is made of a handful of postures. Two takes of one action resemble each other more
 #   than two recordings do, so a network sees less variety in as many frames.
 # - A limb may brush the trunk: there is no test of contact except with the floor.

@@ -1,5 +1,7 @@
 """Generated hands: bones, limits of the joints, postures that are what they are called, filming."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,7 @@ def angle(one, two):
     return np.degrees(np.arccos(np.clip(cosine, -1, 1)))
 
 
+@functools.cache
 def variants(kind, count=30):
     """Joints (count, 21, 3) of one hand in variants of a posture, in the hand's frame."""
     random = np.random.default_rng(3)
