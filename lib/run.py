@@ -23,8 +23,8 @@ from tqdm.auto import tqdm
 
 from lib import metrics, records
 from lib.data.batches import Poses, load_poses
-from lib.data.collections import dataset_path
 from lib.data.dataset import open_dataset, sha256
+from lib.data.folder import dataset_path
 from lib.geometry import similarity_align
 from lib.skeleton import HAND_21
 

@@ -1,11 +1,8 @@
-"""Collections: which file plays which role, and how the files are made.
+"""Collections: how the file of each role is made; `lib.data.folder` says where it lies.
 
-A paper asks for a role ("studio", "outdoor", ...); a collection maps it to a file of the data
-folder, ``$POSE_DATA`` or ``data`` in the repository: ``<folder>/<collection>/<role>.h5``. The file
-of a role is made by its recipe. Pictures are not in the files: `lib.data.render` draws them.
+Pictures are not in the files: `lib.data.render` draws them.
 """
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -14,14 +11,14 @@ from types import MappingProxyType
 
 from lib.data import handheld, hands, mannequin, mocap, studio
 from lib.data.dataset import Clip, read_provenance, write_dataset
+from lib.data.folder import ROLES, dataset_path
 from lib.data.studio import Take
 from lib.skeleton import HAND_21, HUMAN36M_17, Skeleton
 
 __all__ = [
-    "COLLECTIONS", "ROLES", "Recipe", "build", "data_folder", "dataset_path", "is_built",
+    "COLLECTIONS", "ROLES", "Recipe", "build", "dataset_path", "is_built",
 ]  # fmt: skip
 
-ROLES = ("studio", "outdoor", "wild", "sport", "hands", "bodies", "motion")
 # Roles filmed by the same cameras throughout; those of the others stand elsewhere for each clip.
 CAMERAS = {"studio": studio.STUDIO, "outdoor": studio.OUTDOOR, "motion": studio.STUDIO}
 
@@ -136,21 +133,6 @@ COLLECTIONS: Mapping[str, Mapping[str, Recipe]] = MappingProxyType(
         for name, recipe in (("mannequin", _mannequin), ("mocap", _mocap))
     }
 )
-
-
-def data_folder() -> Path:
-    """The folder of the dataset files: $POSE_DATA, else ``data`` in the repository."""
-    repository = Path(__file__).resolve().parents[2]
-    return Path(os.environ.get("POSE_DATA") or repository / "data")
-
-
-def dataset_path(collection: str, role: str) -> Path:
-    """Where the file of a role lies. Raises ValueError for an unknown collection or role."""
-    if collection not in COLLECTIONS:
-        raise ValueError(f"no collection {collection!r}; there are {', '.join(COLLECTIONS)}")
-    if role not in ROLES:
-        raise ValueError(f"no role {role!r}; there are {', '.join(ROLES)}")
-    return data_folder() / collection / f"{role}.h5"
 
 
 def is_built(collection: str, role: str, seed: int = 0) -> bool:
