@@ -132,11 +132,16 @@ class Verdict:
 
 
 def read_value(record: Record, role: str, metric: str) -> float | None:
-    """A number of a record at a role (mean of actions) or in its diagnostics, None if absent."""
+    """A number of a record at a role or in its diagnostics, None if absent.
+
+    It is the mean of the actions; that of all frames where the metric's name ends in "_frames".
+    """
     if role == "diagnostics":
         value = record.get("diagnostics", {}).get(metric)
     else:
-        value = record.get("metrics", {}).get(role, {}).get("overall", {}).get(metric)
+        of = "frame_mean" if metric.endswith("_frames") else "overall"
+        scores = record.get("metrics", {}).get(role, {}).get(of, {})
+        value = scores.get(metric.removesuffix("_frames"))
     return None if value is None else float(value)
 
 

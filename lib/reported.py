@@ -80,6 +80,7 @@ METRICS = {
     "mpjpe": Metric("MPJPE", "mm", "lower", TRAIN),
     "n_mpjpe": Metric("N-MPJPE", "mm", "lower", "the best scale of each frame"),
     "p_mpjpe": Metric("P-MPJPE", "mm", "lower", SIMILARITY),
+    "p_mpjpe_frames": Metric("P-MPJPE (frame mean)", "mm", "lower", SIMILARITY),
     "p_mpjpe_mirrored": Metric("P-MPJPE (mirrored)", "mm", "lower", SIMILARITY),
     "mpjpe_oracle": Metric("MPJPE (oracle)", "mm", "lower", ORACLE),
     "pck": Metric("PCK", "%", "higher", TRAIN),

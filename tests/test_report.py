@@ -414,3 +414,12 @@ def test_every_table_of_every_paper_has_its_floor(table_id, tmp_path):
     labels = [line.row.label for line in made.rows]
     assert "Mean pose" in labels and "Flat lift" in labels
     Reader(to_html(made))
+
+
+def test_a_metric_of_frames_is_read_from_the_frame_mean():
+    scores = {"overall": {"p_mpjpe": 100.0}, "frame_mean": {"p_mpjpe": 90.0}}
+    record = {"metrics": {"studio": scores}, "diagnostics": {"p_mpjpe_frames": 1.0}}
+    assert read_value(record, "studio", "p_mpjpe") == 100.0
+    assert read_value(record, "studio", "p_mpjpe_frames") == 90.0
+    assert read_value(record, "diagnostics", "p_mpjpe_frames") == 1.0
+    assert read_value(record, "outdoor", "p_mpjpe_frames") is None
