@@ -43,6 +43,7 @@ class Supervised:
     role: str = "studio"
     learning_rate: float = 1e-3
     maps: int = 16
+    longer: float = 3.0  # factor on the steps: as long a run as the others, whose steps cost more
 
 
 class _Trainer:
@@ -172,7 +173,7 @@ class SupervisedTrainer(_Trainer):
         )
         self.model = nn.Sequential(phi, omega).to(self.device)
         self.optimisers = {"all": torch.optim.Adam(self.model.parameters(), fused=True)}
-        self.steps = profile.supervised_steps
+        self.steps = round(profile.supervised_steps * variant.longer)
         self.samples_per_step = profile.batch
         self.parameters = count_parameters(self.model)
         self.labelled = len(self.pictures)
