@@ -197,7 +197,7 @@ if len(numbers("full-long", "p_mpjpe")):
         + "."
     )  # fmt: skip
 if len(part("full-long", "p_mpjpe_swap")):
-    lost = numbers("full-long", "p_mpjpe").mean() - part("full-long", "p_mpjpe_swap").mean()
+    lost = part("full-long", "p_mpjpe_frames").mean() - part("full-long", "p_mpjpe_swap").mean()
     say(
         f"A skeleton image of one channel looks the same from in front and from behind. Of the 2D error of {told(part('full-long', 'error_2d'), 2)} % of the crop's side, "
         f"{told(part('full-long', 'error_2d_swap'), 2)} % would be left if somebody said which side of the body is left; in 3D that knowledge is worth {prose.amount(lost, 'mm')} mm."
@@ -313,7 +313,7 @@ else:
 
 # %% tags=["hide-input"]
 PARTS = {  # heading -> (diagnostic or metric, factor, digits)
-    "P-MPJPE": ("p_mpjpe", 1, 1), "right label": ("p_mpjpe_swap", 1, 1), "Λ alone": ("p_mpjpe_lifter", 1, 1),
+    "P-MPJPE": ("p_mpjpe_frames", 1, 1), "right label": ("p_mpjpe_swap", 1, 1), "Λ alone": ("p_mpjpe_lifter", 1, 1),
     "2D %": ("error_2d", 1, 2), "swap-tolerant": ("error_2d_swap", 1, 2), "Ω alone": ("error_2d_omega", 1, 2),
     "Ω, swap-tolerant": ("error_2d_omega_swap", 1, 2), "skeleton corr.": ("skeleton_correlation", 1, 2),
     "overlap %": ("skeleton_overlap", 100, 0), "labels right %": ("label_accuracy", 100, 0), "mirrored %": ("mirrored_share", 100, 0),
@@ -325,16 +325,15 @@ def parts(variants, role="studio", first_role="studio"):
     prefix = "" if role == first_role else f"{role}_"
     for variant in variants:
         if RUNS[MAIN].get(variant):
-            found = [factor * (numbers(variant, name, role) if name == "p_mpjpe" else part(variant, prefix + name))
-                     for name, factor, _ in PARTS.values()]  # fmt: skip
+            found = [factor * part(variant, prefix + name) for name, factor, _ in PARTS.values()]  # fmt: skip
             yield [variant, *[told(v, d) if len(v) else "–" for v, (*_, d) in zip(found, PARTS.values(), strict=True)]]
 
 
 STAGED = ("full-long", "full", "nf", "base", "gan", "plain-omega", "lift-predicted", "through", "as-printed",
-          "elevation-uniform", "omega-pretrained", "images-30", "images-10", "supervised", "elepose")  # fmt: skip
+          "elevation-uniform", "omega-pretrained", "images-30", "images-10", "not-held", "labels", "supervised", "elepose")  # fmt: skip
 rows = list(parts(STAGED))
 if rows:
-    caption = f"The parts alone, {MAIN.label}, profile {MAIN.profile}, role studio. P-MPJPE in mm, 2D errors in percent of the crop's side, mean ± deviation over seeds."
+    caption = f"The parts alone, {MAIN.label}, profile {MAIN.profile}, role studio. P-MPJPE in mm as the mean over frames, 2D errors in percent of the crop's side, mean ± deviation over seeds."
     display(HTML(prose.small_table(caption, ["variant", *PARTS], rows)))
 else:
     absent("full")
@@ -592,11 +591,11 @@ if len(steps) == 6:
         "**What each thing is worth**, in mm of P-MPJPE that the run without it has more: "
         + ", ".join(f"`{b}` over `{a}` {prose.amount(value, 'mm', '+')}" for (a, b), value in by_size) + "."
     )  # fmt: skip
-if len(part("full-long", "p_mpjpe_lifter")) and len(numbers("full-long", "p_mpjpe")):
-    lift, whole = part("full-long", "p_mpjpe_lifter").mean(), numbers("full-long", "p_mpjpe").mean()
+if len(part("full-long", "p_mpjpe_lifter")):
+    lift, whole = part("full-long", "p_mpjpe_lifter").mean(), part("full-long", "p_mpjpe_frames").mean()
     right = part("full-long", "p_mpjpe_swap")
     lessons.append(
-        f"**Where the error comes from.** On true 2D poses the lifter alone is at {lift:.1f} mm; with predicted ones it is {whole:.1f} mm"
+        f"**Where the error comes from.** Averaged over frames, the lifter alone is at {lift:.1f} mm on true 2D poses; with predicted ones it is {whole:.1f} mm"
         + (f", or {right.mean():.1f} mm once left and right are told apart." if len(right) else ".")
     )  # fmt: skip
 if len(numbers("supervised", "p_mpjpe")) and len(numbers("full-long", "p_mpjpe")) and len(numbers("mean-shape", "p_mpjpe")):
