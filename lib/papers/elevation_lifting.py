@@ -93,8 +93,10 @@ def lifting_losses(
 
     Lift, turn, project, lift again, turn back, project (Sosa & Hogg 2023, Fig. 2). `flow` is frozen;
     `ratios` are the relative bone lengths of the prior. With `hold` the elevation is the constant
-    `losses.held` instead of the lifter's. A pose and its mirror image in depth differ by a few per cent
-    of perspective and by whether cameras look down or up: held, the second decides.
+    `losses.held` instead of the lifter's, and bone lengths wait. A pose and its mirror image in depth
+    differ by a few per cent of perspective and by whether cameras look down or up: held, the second
+    decides. Bone lengths do not care about the sign, and from the start they give every limb a depth of
+    the right size and of either sign, which the other losses do not turn round again.
     """
     if not losses.active:
         return {}
@@ -117,6 +119,6 @@ def lifting_losses(
         found["def"] = losses.w_def * l_def(lifted - lifted[:, :1], back, losses.norm_3d)
     if losses.w_nf:
         found["nf"] = losses.w_nf * l_nf(flow.log_prob(seen), losses.nf_limit)
-    if losses.w_bl:
+    if losses.w_bl and not hold:
         found["bl"] = losses.w_bl * l_bl(lifted, parents, ratios, losses.sigma_b)
     return found

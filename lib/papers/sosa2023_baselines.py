@@ -33,7 +33,7 @@ class ElePose:
     role: str = "studio"
     inputs: str = "joints_2d"
     lifting: LiftingLosses = LiftingLosses()
-    hold: float = 0.5  # share of the lifter's steps in which the camera's elevation is held
+    hold: float = 0.5  # share of the lifter's steps in which elevation is held, bones wait
 
 
 @dataclass(frozen=True)

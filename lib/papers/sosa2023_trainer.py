@@ -54,7 +54,7 @@ class Variant:
     staged: bool = True
     tolerant: bool = True  # L_Omega forgives a swap of left and right of the whole body
     lift_from: str = "prior"  # the lifter learns from unpaired poses, or from "predicted" ones
-    hold: float = 0.8  # share of the lifter's own stage in which the camera's elevation is held
+    hold: float = 0.8  # share of the lifter's own stage in which elevation is held, bones wait
     gradient: float = 0.0  # share of the lifting losses' gradient that reaches Phi and Omega
     labels: bool = False  # learn left and right afterwards
     omega_first: float = 0.0  # steps that Omega is trained alone beforehand, in those of the pictures
@@ -210,6 +210,7 @@ class Trainer:
 
     def step(self, index: int) -> dict[str, Tensor]:
         """One update of the stage that the index lies in."""
+        self.shown.clear()  # what was looked at before is not what the networks make of it now
         stage, begin = "", 0
         for name, count in self.stages.items():
             if index < begin + count:
@@ -428,3 +429,4 @@ class Trainer:
             optimiser.load_state_dict(state["optimisers"][name])
         self.generator.set_state(state["generator"].cpu())
         self.pool = state["pool"]
+        self.shown.clear()
