@@ -272,7 +272,7 @@ findings(
 # ## Table 3: what each loss adds, and what makes the recipe train
 #
 # The paper adds its losses in four rows, all networks at once and from scratch. In the time that we have the staged recipe is the one that trains, so the four
-# rows are run with it, as [the method page](method) explains: the lifter learns from the unpaired 2D poses, at first with the camera's elevation held; the skeleton image and Ω learn
+# rows are run with it, as [the method page](method) explains: the lifter learns from the unpaired 2D poses, at first with the camera's elevation held and without bone lengths; the skeleton image and Ω learn
 # with an $L_\Omega$ that forgives an exchange of left and right; the gradient of the lifting losses is kept from the image networks. The rows below take one of
 # these back each, then comes the recipe as printed, and last a try to learn left and right afterwards.
 
@@ -616,7 +616,8 @@ say("\n".join(f"- {lesson}" for lesson in lessons) if lessons else "*There are n
 # - **Left and right.** A skeleton image of one channel does not say which arm is the left one, and nothing in the method does. `labels` adds a last stage, ours, that tries to learn it without
 #   labels: from poses that are possible with one labelling only, and from what heads look like. The columns *right label* above compare the runs as if left and right were known.
 # - **Up and down.** A pose and its mirror image in depth look alike but for a few per cent of perspective and for whether the camera looks down or up. The staged recipe holds the camera's
-#   elevation at a constant that looks down until the lifter has taken the sign of depth from it; `not-held` learns it from the start, as the paper does.
+#   elevation at a constant that looks down until the lifter has taken the sign of depth from it, and lets the bone lengths wait so long: they give every limb a depth of the right size and
+#   of either sign. `not-held` has both from the start, as the paper does.
 # - **Table 1 has twice the schedule.** The paper's 96.7 mm is one run that stands in Tables 1 and 3. Here it is two: `full-long` in Table 1, and `full`, with as many steps
 #   as the other rows, in Tables 2 and 3.
 # - **Size.** Profile `cpu` has smaller images and networks and a few minutes of training; profiles `gpu` and `paper` have the paper's image size. Each table says which it shows.
