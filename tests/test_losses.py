@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
+from torch.nn.functional import binary_cross_entropy, mse_loss
 
 from lib.geometry import rotation_x, rotation_y
 from lib.losses import (
@@ -13,14 +14,25 @@ from lib.losses import (
     l_3d,
     l_adv_discriminator,
     l_adv_generator,
+    l_bl,
     l_bone,
+    l_cycle,
+    l_d,
+    l_d_generator,
+    l_def,
     l_kl,
+    l_nf,
+    l_omega,
     l_tmc,
+    relative_bone_lengths,
     safe_norm,
 )
 from lib.skeleton import HUMAN36M_17
 
 PARENTS = HUMAN36M_17.parents
+SWAP = HUMAN36M_17.mirror
+CYCLE_NORMS = ["squared", "euclidean", "absolute"]
+GAN_FORMS = ["log", "squares"]
 NORMS = ["squared", "euclidean"]
 FORMS = ["relative", "absolute"]
 
@@ -212,3 +224,178 @@ def test_every_loss_is_a_scalar_that_does_not_depend_on_the_shape_of_the_batch()
         value = loss(first, second, third, fourth)
         assert value.shape == () and math.isfinite(value)
         torch.testing.assert_close(loss(*flat), value)
+
+
+# Sosa & Hogg 2023
+
+
+@pytest.mark.parametrize("norm", CYCLE_NORMS)
+@pytest.mark.parametrize("size", [2, 3])
+def test_cycle_loss_is_a_norm_over_the_whole_pose(norm, size):
+    pose, cycled = poses(5, size=size)
+    order = {"squared": 2, "euclidean": 2, "absolute": 1}[norm]
+    expected = (pose - cycled).flatten(1).norm(order, dim=1)
+    expected = (expected.square() if norm == "squared" else expected).mean()
+    torch.testing.assert_close(l_cycle(pose, cycled, norm), expected)
+    assert float(l_cycle(pose, pose, norm)) < 1e-5
+    pose.requires_grad_()
+    assert finite(*gradients(l_cycle(pose, pose.detach(), norm), pose))
+
+
+@pytest.mark.parametrize("norm", CYCLE_NORMS)
+def test_deformation_loss_against_a_loop(norm):
+    pose, cycled = poses(6)
+    total = 0.0
+    for j, k in ((0, 1), (2, 3), (4, 5)):
+        total += l_cycle((pose[j] - pose[k])[None], (cycled[j] - cycled[k])[None], norm)
+    torch.testing.assert_close(l_def(pose, cycled, norm), total / 3)
+    # what both samples of a pair share is forgiven, what one has alone is not
+    shared = torch.randn(3, 17, 3, dtype=torch.float64).repeat_interleave(2, 0)
+    assert l_def(pose, pose + shared, norm) < 1e-5
+    assert l_def(pose, pose + shared.roll(1, 0), norm) > 0.1
+
+
+def test_deformation_loss_needs_pairs():
+    pose, cycled = poses(5)
+    with pytest.raises(ValueError, match="even, not 5"):
+        l_def(pose, cycled)
+
+
+def test_flow_loss_is_the_mean_and_bounded_where_asked():
+    log_prob = torch.tensor([-10.0, 5.0, -300.0], requires_grad=True)
+    torch.testing.assert_close(l_nf(log_prob), torch.tensor((10 - 5 + 300) / 3))
+    limited = l_nf(log_prob, limit=200.0)
+    torch.testing.assert_close(limited, torch.tensor((10 - 5 + 200) / 3))
+    torch.testing.assert_close(gradients(limited, log_prob)[0], torch.tensor([-1.0, -1.0, 0.0]) / 3)
+
+
+def test_relative_bone_lengths_forget_size_and_place():
+    (pose,) = poses(6, count=1)
+    lengths = relative_bone_lengths(pose, PARENTS)
+    torch.testing.assert_close(lengths.mean(-1), torch.ones(6).double())
+    torch.testing.assert_close(
+        lengths, bone_lengths(pose, PARENTS) / bone_lengths(pose, PARENTS).mean(-1, keepdim=True)
+    )
+    torch.testing.assert_close(relative_bone_lengths(7 * pose + 3, PARENTS), lengths)
+
+
+@pytest.mark.parametrize("deviation", [0.1, 1.0])
+def test_bone_ratio_loss_is_a_gaussian_likelihood(deviation):
+    pose, other = poses(6)
+    ratios = relative_bone_lengths(other, PARENTS).mean(0)
+    likelihood = Normal(ratios, deviation).log_prob(relative_bone_lengths(pose, PARENTS))
+    constant = 16 * (math.log(deviation) + 0.5 * math.log(2 * math.pi))
+    found = l_bl(pose, PARENTS, ratios, deviation)
+    torch.testing.assert_close(found, -likelihood.sum(-1).mean() - constant)
+    torch.testing.assert_close(l_bl(3 * pose + 1, PARENTS, ratios, deviation), found)
+
+
+def test_bone_ratio_loss_vanishes_at_the_ratios_alone():
+    (pose,) = poses(1, count=1)
+    ratios = relative_bone_lengths(pose, PARENTS)[0]
+    rotation = rotation_y(torch.rand(1, dtype=torch.float64) * 6)
+    assert float(l_bl(2 * pose @ rotation.mT, PARENTS, ratios, 0.1)) < 1e-12
+    pose[:, HUMAN36M_17.index("head")] *= 1.3
+    assert float(l_bl(pose, PARENTS, ratios, 0.1)) > 1e-3
+    collapsed = torch.zeros(2, 17, 3, requires_grad=True)
+    loss = l_bl(collapsed, PARENTS, ratios.float(), 0.1)
+    assert finite(loss, *gradients(loss, collapsed))
+
+
+def test_omega_loss_is_the_mean_squared_distance_of_joints():
+    predicted, truth = poses(5, size=2)
+    expected = (predicted - truth).norm(dim=-1).square().mean()
+    torch.testing.assert_close(l_omega(predicted, truth), expected)
+    assert float(l_omega(truth, truth)) == float(l_omega(truth, truth, SWAP)) == 0
+
+
+def test_omega_loss_tolerates_a_swap_of_the_whole_body_if_asked():
+    predicted, truth = poses(8, size=2)
+    swapped, some = truth[:, list(SWAP)], torch.arange(8) % 3 == 0
+    mixed = torch.where(some[:, None, None], swapped, truth)
+    for labelling in (swapped, mixed):
+        torch.testing.assert_close(
+            l_omega(predicted, labelling, SWAP), l_omega(predicted, truth, SWAP)
+        )
+        assert not torch.isclose(l_omega(predicted, labelling), l_omega(predicted, truth))
+        assert float(l_omega(labelling, truth, SWAP)) == 0 < float(l_omega(labelling, truth))
+    assert l_omega(predicted, truth, SWAP) <= l_omega(predicted, truth)
+    # but no swap of an arm alone
+    arm = truth.clone()
+    left, right = HUMAN36M_17.index("left_wrist"), HUMAN36M_17.index("right_wrist")
+    arm[:, [left, right]] = truth[:, [right, left]]
+    assert l_omega(arm, truth, SWAP) > 1e-3
+
+
+def test_two_labellings_of_one_picture_collapse_the_plain_omega_loss():
+    """Its best single answer is their mean, left on right; that of the tolerant one is either."""
+    (pose,) = poses(1, count=1, size=2)
+    truth = torch.cat([pose, pose[:, list(SWAP)]])
+    answer = poses(1, count=1, size=2)[0].requires_grad_()
+    found = {}
+    for swap in (None, SWAP):
+        free = answer.detach().clone().requires_grad_()
+        optimiser = torch.optim.SGD([free], lr=3.0)
+        for _ in range(100):
+            optimiser.zero_grad()
+            l_omega(free.expand(2, -1, -1), truth, swap).backward()
+            optimiser.step()
+        found[swap] = free.detach()
+    torch.testing.assert_close(found[None], truth.mean(0, keepdim=True), rtol=0, atol=1e-3)
+    wrists = [HUMAN36M_17.index(f"{side}_wrist") for side in ("left", "right")]
+    torch.testing.assert_close(found[None][:, wrists[0]], found[None][:, wrists[1]])
+    assert (found[SWAP] - truth).abs().amax((1, 2)).min() < 1e-3
+    assert float(l_omega(found[SWAP].expand(2, -1, -1), truth, SWAP)) < 1e-6
+
+
+def scores(scales=3):
+    return [2 * torch.randn(4, 1, 8 // 2**scale, 8 // 2**scale) for scale in range(scales)]
+
+
+def test_discriminator_losses_are_cross_entropies_of_each_scale():
+    real, fake = scores(), scores()
+    expected = generator = 0.0
+    for r, f in zip(real, fake, strict=True):
+        yes, no = torch.sigmoid(r), torch.sigmoid(f)
+        expected += binary_cross_entropy(yes, torch.ones_like(yes))
+        expected += binary_cross_entropy(no, torch.zeros_like(no))
+        generator += binary_cross_entropy(no, torch.ones_like(no))
+    torch.testing.assert_close(l_d(real, fake), expected / 3)
+    torch.testing.assert_close(l_d_generator(fake), generator / 3)
+
+
+def test_discriminator_losses_are_least_squares_where_asked():
+    real, fake = scores(), scores()
+    expected = generator = 0.0
+    for r, f in zip(real, fake, strict=True):
+        expected += (mse_loss(r, torch.ones_like(r)) + mse_loss(f, torch.zeros_like(f))) / 2
+        generator += mse_loss(f, torch.ones_like(f))
+    torch.testing.assert_close(l_d(real, fake, "squares"), expected / 3)
+    torch.testing.assert_close(l_d_generator(fake, "squares"), generator / 3)
+
+
+def test_the_generator_keeps_a_gradient_while_the_discriminator_wins():
+    sure = [torch.full((2, 1, 4, 4), -200.0, requires_grad=True)]
+    loss = l_d_generator(sure)
+    (gradient,) = gradients(loss, *sure)
+    assert finite(loss, gradient) and float(gradient.sum()) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("form", GAN_FORMS)
+def test_each_side_of_the_game_wants_the_opposite(form):
+    fake = torch.zeros(1, 1, 4, 4, requires_grad=True)
+    real = torch.full((1, 1, 4, 4), 0.5)
+    (up,) = gradients(l_d_generator([fake], form), fake)
+    (down,) = gradients(l_d([real], [fake + 0.5], form), fake)
+    assert bool((up < 0).all()) and bool((down > 0).all())
+
+
+def test_unknown_forms_of_the_losses_of_pictures_are_refused():
+    first, second = poses(2)
+    with pytest.raises(ValueError, match="'squared', 'euclidean' or 'absolute', not 'l1'"):
+        l_cycle(first, second, "l1")
+    for loss in (lambda: l_d(scores(), scores(), "hinge"), lambda: l_d_generator(scores(), "hinge")):
+        with pytest.raises(ValueError, match="'log' or 'squares', not 'hinge'"):
+            loss()
+    with pytest.raises(ValueError):
+        l_d(scores(3), scores(2))

@@ -7,6 +7,7 @@ from torch import nn
 from lib.networks import (
     DepthLifter,
     Dropout,
+    ElevationLifter,
     InputBlock,
     PoseDiscriminator,
     ResidualLifter,
@@ -198,3 +199,46 @@ def test_count_parameters():
     assert count_parameters(layer) == 20 and count_parameters(layer, nn.Linear(2, 2)) == 26
     layer.bias.requires_grad_(False)
     assert count_parameters(layer) == 15
+
+
+# The lifter of ElePose, with two outputs
+
+
+@pytest.mark.parametrize("root", [0, 5])
+@pytest.mark.parametrize("joints", [17, 21])
+def test_the_elevation_lifter_leaves_the_root_where_it_is(joints, root):
+    network = ElevationLifter(joints, 16, root)
+    pose = 10 * torch.randn(7, joints, 2)
+    offsets, elevation = network(pose)
+    assert offsets.shape == (7, joints) and elevation.shape == (7,)
+    assert offsets.dtype == elevation.dtype == torch.float32
+    assert bool((offsets[:, root] == 0).all())
+    others = torch.arange(joints) != root
+    assert bool((offsets[:, others] != 0).all())
+    (offsets.square().sum() + elevation.square().sum()).backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and bool(parameter.grad.isfinite().all()), name
+    assert float(network.depth[-1].weight.grad[root].abs().max()) == 0
+
+
+def test_the_elevation_lifter_has_no_memory_and_no_batch():
+    network = ElevationLifter(width=16)
+    pose = torch.randn(9, 17, 2)
+    assert not list(network.buffers())
+    with torch.no_grad():
+        offsets, elevation = network(pose)
+        again, angle = network.eval()(pose[3:4])
+    torch.testing.assert_close(again, offsets[3:4], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(angle, elevation[3:4], rtol=1e-4, atol=1e-5)
+
+
+def test_the_branches_of_the_elevation_lifter_share_their_trunk_alone():
+    network = ElevationLifter(width=16)
+    offsets, elevation = network(torch.randn(4, 17, 2))
+    of_angle = torch.autograd.grad(
+        elevation.sum(), list(network.parameters()), retain_graph=True, allow_unused=True
+    )
+    of_depth = torch.autograd.grad(offsets.sum(), list(network.parameters()), allow_unused=True)
+    for (name, _), angle, depth in zip(network.named_parameters(), of_angle, of_depth, strict=True):
+        branch = name.split(".")[0]
+        assert (angle is None) == (branch == "depth") and (depth is None) == (branch == "angle")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import people
+import pictured
 import pytest
 import torch
 
@@ -18,9 +19,12 @@ from lib import records, run
 from lib.data.collections import dataset_path
 from lib.data.dataset import DatasetError, sha256
 from lib.geometry import rotation_y
+from lib.papers import sosa2023_single_image as sosa
 from lib.papers import yu2021_scale_lifting as yu
+from lib.skeleton import HAND_21
 
 PAPER = "yu2021_scale_lifting"
+PICTURES = "sosa2023_single_image"
 REPOSITORY = Path(run.__file__).resolve().parents[1]
 KILLED_AT = 17  # steps, more than half of them
 
@@ -62,13 +66,13 @@ def whole(folder, tmp_path_factory):
         return execute(tmp_path_factory.mktemp("results"))
 
 
-def execute(root, variant="full", seed=0, **options):
+def execute(root, variant="full", seed=0, paper=PAPER, **options):
     return run.execute(
-        PAPER, variant, profile="smoke", seed=seed, root=root, device="cpu", **options
+        paper, variant, profile="smoke", seed=seed, root=root, device="cpu", **options
     )
 
 
-def interrupt(root, variant, done=KILLED_AT):
+def interrupt(root, variant, done=KILLED_AT, paper=PAPER):
     """A run that ends with an error right after the checkpoint of a step."""
     save = run._save
 
@@ -80,7 +84,7 @@ def interrupt(root, variant, done=KILLED_AT):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run, "_save", save_and_stop)
         with pytest.raises(KeyboardInterrupt):
-            execute(root, variant, checkpoint_seconds=0)
+            execute(root, variant, paper=paper, checkpoint_seconds=0)
 
 
 def numbers(path):
@@ -175,6 +179,53 @@ def test_a_run_whose_record_is_there_is_not_repeated(tmp_path, monkeypatch):
     assert path.stat().st_mtime_ns == before.st_mtime_ns
 
 
+# A method that learns from pictures
+
+
+@pytest.fixture(scope="module")
+def of_pictures(folder, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE_DATA", str(folder))
+        return execute(tmp_path_factory.mktemp("pictures"), paper=PICTURES)
+
+
+def test_the_record_of_a_run_on_pictures(of_pictures):
+    record, profile = records.load(of_pictures), sosa.PROFILES["smoke"]
+    arrays = records.load_arrays(record)
+    assert list(record["metrics"]) == ["studio", "outdoor"]
+    # no file of hands is there: only the roles that the variant needs are read
+    assert set(record["provenance"]["data_sha256"]) == {"studio", "outdoor", "motion"}
+    assert record["provenance"]["precision"] in ("float32", "bfloat16 autocast")
+    for role in record["metrics"]:
+        shown = arrays[f"{role}/random/image"]
+        assert shown.shape == (24, profile.image, profile.image, 3) and shown.dtype == np.uint8
+        skeleton = arrays[f"{role}/random/skeleton"]
+        assert skeleton.shape == (24, profile.skeleton, profile.skeleton)
+        assert 0 <= skeleton.min() <= skeleton.max() <= 1
+        for name in ("points", "truth_2d", "predicted", "aligned", "truth"):
+            assert np.isfinite(arrays[f"{role}/random/{name}"]).all()
+        assert arrays[f"{role}/joint_error"].shape == (17,)
+    assert {"error_2d", "outdoor_error_2d", "p_mpjpe_lifter", "step_seconds", "images"} <= set(
+        record["diagnostics"]
+    )
+    assert all(np.isfinite(value) for value in record["diagnostics"].values())
+    curves = record["curves"]
+    assert {"flow", "discriminator", "adversarial", "omega", "skeleton", "2d", "nf"} < set(curves)
+    assert curves["flow"][-1] is None and curves["discriminator"][0] is None  # one stage at a time
+
+
+def test_an_interrupted_run_on_pictures_goes_on(of_pictures, tmp_path):
+    """Cut off while the flow, the lifter and the networks of pictures learn."""
+    for done in (7, 20, 29):
+        interrupt(tmp_path, "full", done, PICTURES)
+    assert numbers(execute(tmp_path, paper=PICTURES)) == numbers(of_pictures)
+
+
+def test_a_role_that_is_needed_is_missed(tmp_path):
+    with pytest.raises(DatasetError, match="hands.h5"):
+        execute(tmp_path, "hands", paper=PICTURES)
+
+
 # Interrupted
 
 
@@ -250,6 +301,36 @@ def test_missing_data_are_named(tmp_path, monkeypatch):
     with pytest.raises(DatasetError, match="studio.h5"):
         execute(tmp_path, "flat-lift")
     assert not list(tmp_path.iterdir())
+
+
+# Thinned data
+
+
+def test_parts_are_thinned_evenly():
+    """Every clip keeps every n-th of its frames; a part without a limit keeps all."""
+    whole, hashes = run.load_data("mannequin", ("studio",), None, "cpu")
+    thin, same = run.load_data("mannequin", ("studio",), None, "cpu", {"train": 100, "test": None})
+    assert hashes == same
+    assert torch.equal(thin["studio"]["test"].joints_3d, whole["studio"]["test"].joints_3d)
+    kept, full = thin["studio"]["train"], whole["studio"]["train"]
+    assert kept.clips == full.clips
+    assert len(kept) <= 100 + len(kept.clips)
+    stride = -(-len(full) // 100)
+    frames = [
+        index
+        for start, length in zip(full.start.tolist(), full.length.tolist(), strict=True)
+        for index in range(start, start + length, stride)
+    ]
+    assert torch.equal(kept.joints_2d, full.joints_2d[frames])
+    torch.testing.assert_close(kept.fps, full.fps / stride)
+
+
+@pytest.mark.parametrize("limit", [None, 10_000])
+def test_a_limit_above_what_is_there_changes_nothing(limit):
+    whole, _ = run.load_data("mannequin", ("motion",), None, "cpu")
+    thin, _ = run.load_data("mannequin", ("motion",), None, "cpu", {"train": limit})
+    assert torch.equal(thin["motion"]["train"].joints_3d, whole["motion"]["train"].joints_3d)
+    assert "test" not in thin["motion"]
 
 
 # What is seen
@@ -348,3 +429,20 @@ def test_overall_is_the_mean_of_the_actions_and_not_of_the_frames(test_part):
     assert scores["frame_mean"]["mpjpe"] == pytest.approx(error * share, rel=1e-4)
     assert share < 0.5 / len(part.action_names)
     torch.testing.assert_close(joint_error[1:], torch.full((16,), 50 * share), rtol=1e-3, atol=0)
+
+
+@pytest.fixture(scope="module")
+def hand(tmp_path_factory):
+    return pictured.load_hands(tmp_path_factory.mktemp("hand"))["hands"]["test"]
+
+
+def test_a_hand_of_another_size(hand):
+    """Its size is from the wrist to the middle finger's tip: a hand has no head."""
+    values = overall(1.7 * truth(hand), hand)
+    for name in ("mpjpe_oracle", "p_mpjpe", "n_mpjpe"):
+        assert values[name] == pytest.approx(0, abs=0.05)
+    assert values["mpjpe"] > 10
+    bent = truth(hand).clone()
+    bent[:, HAND_21.index("middle_4")] *= 2  # what the size is measured by
+    assert overall(bent, hand)["mpjpe_oracle"] > 20
+    assert run.score(truth(hand), hand)[1].shape == (21,)

@@ -1,0 +1,17 @@
+"""The data that the papers' trainers are given in tests, made once."""
+
+import people
+import pictured
+import pytest
+
+
+@pytest.fixture(scope="session")
+def few(tmp_path_factory):
+    """Few frames of each role of people: role -> part -> Poses."""
+    return pictured.load(people.write_collection(tmp_path_factory.mktemp("few")))
+
+
+@pytest.fixture(scope="session")
+def hand(tmp_path_factory):
+    """Few frames of role hands."""
+    return pictured.load_hands(tmp_path_factory.mktemp("hand"))
