@@ -22,7 +22,7 @@ from lib.skeleton import Skeleton
 __all__ = ["Card", "arrow", "board", "box", "card", "loss", "picture_card", "pose_card"]
 
 TINT, WHITE = "#e8f1f8", "#ffffff"
-FONT = 12.5  # points: legible where a figure of 6.4 inches is shown on a telephone
+FONT = 14.5  # points: legible where a figure of 6.4 inches is shown on a telephone
 TEXT = {"ha": "center", "va": "center", "color": INK}
 
 
@@ -104,7 +104,7 @@ def box(
         edgecolor=colour, facecolor=CARD, linewidth=1.6,
     )  # fmt: skip
     ax.add_patch(shape)
-    ax.text(x, y, text, fontsize=FONT - 0.5, linespacing=1.15, **TEXT)
+    ax.text(x, y, text, fontsize=FONT - 1, linespacing=1.15, **TEXT)
     return Card(x, y, width / 2, height / 2)
 
 

@@ -1,4 +1,4 @@
-"""What methods that learn from pictures are given in tests: few frames of people, and one hand."""
+"""What methods that learn from pictures are given in tests: few frames of people, one hand, few steps."""
 
 from dataclasses import replace
 from itertools import islice
@@ -9,9 +9,21 @@ import people
 from lib.data import hands
 from lib.data.batches import Poses, load_poses
 from lib.data.dataset import open_dataset, write_dataset
+from lib.papers.sosa2023_single_image import PROFILES
 from lib.skeleton import HAND_21
 
 STRIDE = 5
+# profile smoke with fewer steps still
+QUICK = replace(
+    PROFILES["smoke"],
+    flow_steps=4,
+    lifter_steps=4,
+    picture_steps=6,
+    label_steps=4,
+    joint_steps=8,
+    elepose_steps=6,
+    supervised_steps=4,
+)
 
 
 def load(folder: Path, stride: int = STRIDE) -> dict[str, dict[str, Poses]]:
@@ -42,3 +54,11 @@ def load_hands(folder: Path) -> dict[str, dict[str, Poses]]:
     )
     dataset = open_dataset(path)
     return {"hands": {part: load_poses(dataset, part, stride=STRIDE) for part in ("train", "test")}}
+
+
+def train(trainer, first: int = 0, stop: int | None = None) -> list[dict[str, float]]:
+    """Makes some steps of a trainer, all if not said otherwise; the losses of each."""
+    return [
+        {name: float(loss) for name, loss in trainer.step(index).items()}
+        for index in range(first, trainer.steps if stop is None else stop)
+    ]

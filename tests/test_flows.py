@@ -47,9 +47,7 @@ def test_encoding_whitens_the_poses_it_was_made_from():
 def test_components_are_orthonormal_and_the_widest_comes_first():
     data = poses()
     flow = make(data)
-    torch.testing.assert_close(
-        flow.components @ flow.components.T, torch.eye(26), rtol=0, atol=1e-5
-    )
+    torch.testing.assert_close(flow.components @ flow.components.T, torch.eye(26), rtol=0, atol=1e-5)
     deviation = torch.linalg.svdvals((data.flatten(1) - data.flatten(1).mean(0)).double())
     expected = deviation[:26] / (len(data) - 1) ** 0.5
     torch.testing.assert_close(flow.deviation.double(), expected, rtol=1e-3, atol=1e-6)
@@ -180,7 +178,6 @@ def test_it_learns_which_poses_there_are():
     with torch.no_grad():
         there, beside = draw(300), draw(300)
         beside[:, 0, 1] *= -1  # bent the other way
-        print(before, -flow.log_prob(there).mean(), -flow.log_prob(beside).mean())
         assert -flow.log_prob(there).mean() < before - 0.5
         assert flow.log_prob(beside).mean() < flow.log_prob(there).mean() - 3
 

@@ -75,7 +75,7 @@ from lib.papers import elevation_lifting as lifting
 from lib.papers import normalise, sosa2023_data, sosa2023_labels
 from lib.papers import sosa2023_single_image as sosa
 from lib.papers.sosa2023_baselines import ElePose, ElePoseTrainer, Supervised, SupervisedTrainer
-from lib.papers.sosa2023_trainer import Trainer, Variant
+from lib.papers.sosa2023_trainer import FLOW_NOISE, Trainer, Variant
 from lib.precision import autocast
 from lib.rasterize import skeleton_image
 from lib.skeleton import HUMAN36M_17 as SKELETON
@@ -164,8 +164,8 @@ plt.show()
 # project. Dashed lines are losses, two things that have to agree. Boxes know something beforehand: a *normalising flow* how likely a 2D pose is,
 # and the relative lengths of bones.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Diagram. Blue arrows: picture x to drawing s to 2D pose y to 3D pose v. Above, an unpaired pose u is drawn as w; a discriminator D compares w and s, loss L D, and Omega reads u back, loss L Omega. Below y a ladder: v, its turned copy, the projection from there at the bottom, and up again on the right: second lift, turned back, projected. Rungs: L 2D between the first and the last 2D pose, L def between the 3D poses, L 3D between the turned poses. A flow box points at the projection with L NF, a box of bone ratios at v with L bl."}, "figure": {"caption": "Training (our drawing of the paper's Figure 2). Tinted cards hold 2D poses, white ones 3D poses; blue arrows are the pipeline that is kept. All poses are real: the loop is drawn for a lifter that makes no error.", "name": "fig-sosa-method-training"}}
-turned_person = person @ rotation_y(torch.tensor(-0.7)).T
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Diagram. Blue arrows: picture x to drawing s to 2D pose y to 3D pose v. Above, an unpaired pose u is drawn as w; a discriminator D compares w and s, loss L D, and Omega reads u back, loss L Omega. Below y a ladder: v, its turned copy, the projection from there at the bottom, and up again on the right: second lift, turned back, projected. Rungs: L 2D between the first and the last 2D pose, L def between the 3D poses, L 3D between the turned poses. A flow box points at the projection with L NF, a box of bone ratios at v with L bl."}, "figure": {"caption": "Training (our drawing of the paper's Figure 2). Tinted cards hold 2D poses, white ones 3D poses; blue arrows are the pipeline that is kept. All poses are real: the loop is drawn for a lifter that makes no error. In our recipe the lifter learns from $u$ instead of $y$.", "name": "fig-sosa-method-training"}}
+turned_person = person @ rotation_y(torch.tensor(-1.3)).T
 other = int(torch.linspace(0, len(train) - 1, 7)[4])
 unpaired = Filmed.of(train, "studio", 64, margin=sosa2023_data.MARGIN).crop[other]
 seen_2d = person[:, :2] / 1000
@@ -190,14 +190,14 @@ bones = plots_diagrams.box(ax, 1.2, row[2], "bone ratios\n" r"$\bar b_n$", width
 KEEP = dict(colour=plots.CYCLE[0], width=2.4)
 for start, end, name, shift in ((x, s, r"$\Phi$", (0, 0.22)), (s, y, r"$\Omega$", (0, 0.22)), (y, v, r"$\Lambda$", (0.22, 0))):
     plots_diagrams.arrow(ax, start, end, name, shift=shift, **KEEP)
-plots_diagrams.arrow(ax, u, w, r"$\kappa$", shift=(0, 0.2), move=(0, 0.2))
-plots_diagrams.arrow(ax, v, v_hat, "turn, $R$", shift=(0, 0))
-plots_diagrams.arrow(ax, v_hat, y_hat, "project", shift=(-0.55, 0))
+plots_diagrams.arrow(ax, u, w, r"$\kappa$", shift=(0, 0.2), move=(0, 0.22))
+plots_diagrams.arrow(ax, v, v_hat, "turn, $R$", shift=(-0.58, 0))
+plots_diagrams.arrow(ax, v_hat, y_hat, "project", shift=(-0.62, 0))
 plots_diagrams.arrow(ax, y_hat, v_hat2, r"$\Lambda$", shift=(0.3, 0))
-plots_diagrams.arrow(ax, v_hat2, v2, r"turn, $R^{-1}$", shift=(0, 0))
-plots_diagrams.arrow(ax, v2, y2, "project", shift=(0, 0))
+plots_diagrams.arrow(ax, v_hat2, v2, r"turn, $R^{-1}$", shift=(-0.66, 0))
+plots_diagrams.arrow(ax, v2, y2, "project", shift=(-0.52, 0))
 LOSS = plots.CYCLE[2]
-plots_diagrams.arrow(ax, w, u, r"$\Omega$:  $\mathcal{L}_\Omega$", shift=(0, -0.24), move=(0, -0.2), colour=LOSS)
+plots_diagrams.arrow(ax, w, u, r"$\mathcal{L}_\Omega$", shift=(0, -0.24), move=(0, -0.2), colour=LOSS)
 plots_diagrams.loss(ax, w, s, r"$D$:  $\mathcal{L}_D$", colour=plots.CYCLE[1])
 plots_diagrams.loss(ax, y, y2, r"$\mathcal{L}_{2d}$", shift=(0, 0.24))
 plots_diagrams.loss(ax, v, v2, r"$\mathcal{L}_{def}$", shift=(0, 0.24))
@@ -205,7 +205,7 @@ plots_diagrams.loss(ax, v_hat, v_hat2, r"$\mathcal{L}_{3d}$", shift=(0, 0.24))
 plots_diagrams.loss(ax, flow, y_hat, r"$\mathcal{L}_{NF}$", shift=(0.1, 0.24))
 plots_diagrams.loss(ax, bones, v, r"$\mathcal{L}_{bl}$", shift=(0, 0.24))
 for made, name in ((s, "$s$"), (y, "$y$"), (v, "$v$"), (v_hat, r"$\hat v$"), (y_hat, r"$\hat y$"), (v_hat2, r"$\hat v'$"), (v2, "$v'$")):
-    ax.text(made.x - 0.46, made.y + 0.36, name, fontsize=12.5, color=plots.INK, zorder=6, va="center")
+    ax.text(made.x - 0.46, made.y + 0.35, name, fontsize=14, color=plots.INK, zorder=6, va="center")
 plt.show()
 
 # %% [markdown]
@@ -514,9 +514,9 @@ code(losses.relative_bone_lengths, losses.l_bl)
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Horizontal bars: the relative length of each bone of the skeleton, from short ones such as neck and hips to the long ones of the legs."}, "figure": {"caption": "The ratios: mean length of each bone over the mean bone. Measured on the people of role `motion`, who appear nowhere else.", "name": "fig-sosa-method-bones"}}
 relative = losses.relative_bone_lengths(data["motion"]["train"].joints_3d, SKELETON.parents).mean(0)
 names = [f"{SKELETON.joints[a]} – {SKELETON.joints[b]}".replace("_", " ") for a, b in EDGES]
-figure, ax = plots.subplots(height=3.9)
+figure, ax = plots.subplots(width=5.6, height=4.4)
 ax.barh(range(len(names)), relative, color=plots.CYCLE[0])
-ax.set_yticks(range(len(names)), names, fontsize=9.5)
+ax.set_yticks(range(len(names)), names, fontsize=11)
 ax.set(xlabel="length relative to the mean bone", ylim=(len(names) - 0.4, -0.6))
 plt.show()
 
@@ -571,7 +571,7 @@ flat = float(metrics.p_mpjpe(rooted * torch.tensor([1.0, 1.0, 0.0]), rooted).mea
 say(
     f"On test poses the two projections differ by {gap:.1f} % of a person's extent. In 3D the mirror image costs **{flipped:.0f} mm** of P-MPJPE, which may turn and scale a pose but "
     f"not reflect it; exchanging left and right in the true pose costs {swapped:.0f} mm, and setting all depths to the same value {flat:.0f} mm. A method that was always "
-    "right but for one of these would have that error. Every table of ours therefore also gives P-MPJPE of the mirrored prediction."
+    "right but for one of these would have that error. The results page therefore also gives P-MPJPE of the mirrored prediction."
 )
 
 # %% [markdown]
@@ -703,7 +703,7 @@ with torch.no_grad():
     cost = {name: -trainer.model.flow.log_prob(poses) for name, poses in ASKED.items()}
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Horizontal box plot of the negative log density that the flow gives to seven groups of 2D poses: test poses; poses turned with true depths, with mirrored depths and negated elevation, with mirrored depths and held elevation, with true depths and held elevation, with equal depths; and averages of both labellings."}, "figure": {"caption": "What the flow charges for a pose: its loss on test poses and on what became of them. Boxes hold the middle half, whiskers nine tenths; cut at the dashed line, beyond which the training gives no gradient.", "name": "fig-sosa-method-flow"}}
-figure, ax = plots.subplots(height=3.6)
+figure, ax = plots.subplots(width=6.0, height=3.6)
 limit = FULL.lifting.nf_limit
 values = [cost[name].clamp_max(limit).numpy() for name in ASKED]
 ax.boxplot(values, orientation="horizontal", whis=(5, 95), showfliers=False, widths=0.55, medianprops=dict(color=plots.CYCLE[1], linewidth=2))
@@ -740,7 +740,7 @@ teach("lifter", look_at_lifter)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "P-MPJPE of the lifter on the true 2D poses of test subjects over its updates, with a dashed line for the flat lift."}, "figure": {"caption": "The lifter on true 2D poses of the test subjects, while it learns from unpaired ones.", "name": "fig-sosa-method-lifter"}}
 flat_crop = float(metrics.p_mpjpe(lifting.turn(flat_lift, torch.eye(3)), truth).mean())
-figure, ax = plots.subplots(height=2.8)
+figure, ax = plots.subplots(width=6.0, height=2.8)
 ax.plot(*lifted_error, color=plots.CYCLE[0], marker="o", ms=4, label="lifter")
 ax.axhline(flat_crop, color=plots.CYCLE[2], linestyle="--", label="flat lift")
 ax.set(xlabel="update", ylabel="P-MPJPE (mm)")
@@ -748,10 +748,10 @@ ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# **Then pictures.** Four test pictures are looked at now and then: do drawings emerge, and are they drawings of these people?
+# **Then pictures.** Three test pictures are looked at now and then: do drawings emerge, and are they drawings of these people?
 
 # %%
-watched = torch.linspace(0.1, 0.9, 4).mul(len(test)).long()
+watched = torch.linspace(0.1, 0.9, 3).mul(len(test)).long()
 shown_pictures = sosa2023_data.take_pictures(test, "studio", SIZES.image, watched)
 moments = [0, *(round(trainer.stages["pictures"] * share) for share in (0.15, 0.3, 0.5, 1.0))]
 snapshots = {}
@@ -767,9 +767,9 @@ def look_at_drawings(done):
 
 teach("pictures", look_at_drawings)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "A grid of four rows, one for each test person: the picture, then the network's drawing after more and more updates, from a grey haze to a stick figure, and at the right the true drawing."}, "figure": {"caption": "Skeleton images emerging. Each row is a test picture that training never sees; the numbers count updates on pictures; the last column is drawn from the true joints, at the same size.", "name": "fig-sosa-method-emerging"}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "A grid of three rows, one for each test person: the picture, then the network's drawing after more and more updates, from a grey haze to a stick figure, and at the right the true drawing."}, "figure": {"caption": "Skeleton images emerging. Each row is a test picture that training never sees; the numbers count updates on pictures; the last column is drawn from the true joints, at the same size.", "name": "fig-sosa-method-emerging"}}
 columns = list(snapshots)
-figure, axes = plots.subplots(4, len(columns) + 2, height=4.5)
+figure, axes = plots.subplots(3, len(columns) + 2, height=3.4)
 for index, row in enumerate(axes):
     plots_images.show_picture(row[0], shown_pictures.images[index].permute(1, 2, 0).numpy())
     for ax, done in zip(row[1:], columns, strict=False):
@@ -837,14 +837,14 @@ say(
 )
 
 # %% [markdown]
-# Five test frames, taken at equal distances through the list:
+# Four test frames, taken at equal distances through the list:
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Five rows: a test picture, the predicted drawing, the predicted 2D pose over the picture, and the 3D pose in red over the true one in green from the camera and from the side."}, "figure": {"caption": "Live predictions. The 3D pose is aligned with the truth by rotation, scale and shift, as P-MPJPE does.", "name": "fig-sosa-method-predictions"}}
-five = torch.linspace(0.05, 0.95, 5).mul(len(test)).long()
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Four rows: a test picture, the predicted drawing, the predicted 2D pose over the picture, and the 3D pose in red over the true one in green from the camera and from the side."}, "figure": {"caption": "Live predictions. The 3D pose is aligned with the truth by rotation, scale and shift, as P-MPJPE does.", "name": "fig-sosa-method-predictions"}}
+four = torch.linspace(0.05, 0.95, 4).mul(len(test)).long()
 aligned = similarity_align(lifted, truth)
 figure = plots_images.prediction_grid(
-    look["pictures"].images[five].permute(0, 2, 3, 1).numpy(), SKELETON, maps=look["skeleton"][five].clamp(0, 1).numpy(),
-    points=look["points"][five].numpy(), poses=aligned[five].numpy(), truth=truth[five].numpy(), views=(0.0, 90.0),
+    look["pictures"].images[four].permute(0, 2, 3, 1).numpy(), SKELETON, maps=look["skeleton"][four].clamp(0, 1).numpy(),
+    points=look["points"][four].numpy(), poses=aligned[four].numpy(), truth=truth[four].numpy(), views=(0.0, 90.0),
 )  # fmt: skip
 plt.show()
 
@@ -865,7 +865,7 @@ plots3d.show(
 # %% [markdown]
 # ## What to watch
 #
-# Four ways in which this method fails, and what shows each of them. All are in every record.
+# Four ways in which this method fails, and what shows each of them. The records hold all of it.
 #
 # | failure | what it looks like | what shows it |
 # |---|---|---|
@@ -941,7 +941,7 @@ L, P = FULL.lifting, PRINTED.lifting
 SQUARE = {True: "squared", False: "plain"}
 GAN = {"log": "log loss", "squares": "least squares"}
 TABLE = [  # setting, in the paper, in the code it builds on, here
-    ("order of training", "jointly from scratch", "not said by either", "in stages; jointly in `as-printed`"),
+    ("order of training", "jointly from scratch", "drawing and lifting are two works", "in stages; jointly in `as-printed`"),
     ("$\\Lambda$ is trained on", "predicted $y$", "2D poses of the data", {"prior": "unpaired $u$"}[FULL.lift_from] + "; $y$ in `lift-predicted`"),
     ("lifting losses reach $\\Phi$ and $\\Omega$", "yes", "not applicable", f"{100 * FULL.gradient:g} %; {100 * PRINTED.gradient:g} % in `through`"),
     ("form of $\\mathcal L_D$", "log loss", "least squares, halved", f"{GAN[FULL.gan]}, halved; {GAN[PRINTED.gan]} in `as-printed`"),
@@ -974,7 +974,7 @@ TABLE = [  # setting, in the paper, in the code it builds on, here
     ("$\\bar b_n$ come from", "pre-calculated", "a list of numbers", "3D poses of role `motion`, other people"),
     ("limit of $\\mathcal L_{NF}$ for a pose", "none", "none", f"{L.nf_limit or 'none'}; {P.nf_limit or 'none'} in `as-printed`"),
     ("blocks of the flow, components", "as ElePose", "8, 26", f"{len(trainer.model.flow.flow.transform.transforms)}, {len(trainer.model.flow.deviation)}"),
-    ("flow sees", "PCA", "PCA", "PCA divided by its deviations, poses with a little noise"),
+    ("flow sees", "PCA", "PCA", f"PCA divided by its deviations, poses with noise of {1000 * FLOW_NOISE:g} % of root to head"),
     ("size of a 2D pose", "not said", "as in the image", "as in the crop, one constant for all"),
     ("left and right afterwards", "nothing", "swap if a regressor says so", "learned in `labels`, else nothing"),
     ("pictures and poses", "unpaired", "halves of each sequence", "every other recording"),
@@ -993,9 +993,9 @@ say("\n".join(lines))
 # - *The held elevation.* See {ref}`a pose and its mirror image <sosa-mirror>`. It uses that cameras look down on people. Meanwhile $\mathcal L_{bl}$ waits. ElePose as a baseline holds it, too, for the first part of its updates.
 # - *Tolerant $\mathcal L_\Omega$ and `labels`.* See {ref}`what a drawing cannot tell <sosa-left-right>`. The paper does not mention the ambiguity. Keypointgan does, reports both errors, and swaps a prediction when a regressor on the drawing agrees better with it swapped.
 # - *Distance not squared.* As keypointgan's code, whose paper also prints the square. A plain distance has a gradient far from a limb.
-# - *Dense layers for points.* At 32 pixels a dense reader is several times as fast to train on a CPU as maps with a soft-argmax, which `as-printed` uses.
+# - *Dense layers for points.* A dense reader is faster to train on a CPU than maps with a soft-argmax, which `as-printed` uses.
 # - *Groups of channels*, so that a picture's result does not depend on its batch, and so that a running average of weights needs no statistics of its own. The average evens out the last moves of the game.
-# - *The flow's noise.* Clean poses from few cameras lie on thin sheets; a little noise keeps the density bounded. Its deviation is 0.5 % of the length from root to head.
+# - *The flow's noise.* Clean poses from few cameras lie on thin sheets; a little noise keeps the density bounded.
 # - *The limit on $\mathcal L_{NF}$.* A pose that is lost gives a gradient that drowns all others.
 # - *Size.* Because a crop gives everybody the same extent, a crouching person is magnified, and a 2D pose here says nothing about distance. ElePose as a baseline keeps sizes, as its code does.
 # - *Bone ratios* are means over 3D poses of people who appear nowhere else. ElePose has a list whose source is not given; the paper's is "pre-calculated".

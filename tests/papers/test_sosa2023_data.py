@@ -69,9 +69,7 @@ def test_the_order_of_clips_does_not_decide_their_half(few):
 def test_the_reference_length_is_from_root_to_head_or_fingertip(few, hand):
     body, fingers = few["studio"]["train"].joints_3d, hand["hands"]["train"].joints_3d
     head, tip = HUMAN36M_17.index("head"), HAND_21.index("middle_4")
-    torch.testing.assert_close(
-        reference_length(body, HUMAN36M_17), (body[:, head] - body[:, 0]).norm(dim=-1)
-    )
+    torch.testing.assert_close(reference_length(body, HUMAN36M_17), (body[:, head] - body[:, 0]).norm(dim=-1))
     torch.testing.assert_close(
         reference_length(fingers, HAND_21), (fingers[:, tip] - fingers[:, 0]).norm(dim=-1)
     )
@@ -172,9 +170,7 @@ def test_points_lie_within_the_crop(few, hand):
     for role, data in (("studio", few), ("outdoor", few), ("hands", hand)):
         points = take_pictures(data[role]["test"], role, SIZE).points
         extent = points.amax(1) - points.amin(1)
-        torch.testing.assert_close(
-            extent.amax(-1), torch.full((len(points),), 2 / MARGIN), rtol=0, atol=1e-3
-        )
+        torch.testing.assert_close(extent.amax(-1), torch.full((len(points),), 2 / MARGIN), rtol=0, atol=1e-3)
 
 
 # Prior
@@ -212,9 +208,7 @@ def test_a_given_factor_is_kept(few):
     train, motion = few["studio"]["train"], few["motion"]["train"]
     prior = take_prior(train, "studio", SIZE, motion, torch.arange(20), factor=0.25)
     assert prior.factor == 0.25
-    torch.testing.assert_close(
-        prior.normalise(prior.points), 0.25 * (prior.points - prior.points[:, :1])
-    )
+    torch.testing.assert_close(prior.normalise(prior.points), 0.25 * (prior.points - prior.points[:, :1]))
 
 
 def test_ratios_are_those_of_other_people(few):

@@ -207,9 +207,7 @@ def test_random_frames_of_the_figures(trainer, knowing, few):
     truth = test.joints_3d - test.joints_3d[:, :1]
     for row in range(count):
         (frame,) = (truth == arrays["random/truth"][row]).all((1, 2)).nonzero()[0]
-        assert torch.equal(
-            knowing["pictures"].images[frame].permute(1, 2, 0), arrays["random/image"][row]
-        )
+        assert torch.equal(knowing["pictures"].images[frame].permute(1, 2, 0), arrays["random/image"][row])
         assert test.action[frame] == arrays["random/action"][row]
     again = diagnostics.figures(trainer, "studio")
     assert all(torch.equal(again[name], arrays[name]) for name in arrays)

@@ -41,17 +41,11 @@ def minimise(loss, parameters, steps, rate=5e-3):
 
 def test_logits_change_their_sign_with_the_labelling(reader):
     points, shown = poses(), pictures()
-    torch.testing.assert_close(
-        reader.pose_logit(swapped(points), SWAP), -reader.pose_logit(points, SWAP)
-    )
-    torch.testing.assert_close(
-        reader.logit(shown, swapped(points), SWAP), -reader.logit(shown, points, SWAP)
-    )
+    torch.testing.assert_close(reader.pose_logit(swapped(points), SWAP), -reader.pose_logit(points, SWAP))
+    torch.testing.assert_close(reader.logit(shown, swapped(points), SWAP), -reader.logit(shown, points, SWAP))
     torch.testing.assert_close(facing(swapped(points)), -facing(points))
     # the window around the head does not depend on it
-    torch.testing.assert_close(
-        reader.front_logit(shown, swapped(points)), reader.front_logit(shown, points)
-    )
+    torch.testing.assert_close(reader.front_logit(shown, swapped(points)), reader.front_logit(shown, points))
 
 
 def test_a_pose_may_be_anywhere(reader):
