@@ -165,15 +165,19 @@ def test_the_adversary_teaches_phi_and_the_unpaired_poses_teach_omega(data):
     """Without the other two losses; and neither moves the discriminator that judges."""
     for name, moved in (("adversarial", "phi"), ("omega", "omega")):
         trainer = make(data, sosa.VARIANTS["gan"])
-        update = trainer._update
+        update, judges = trainer._update, []
 
-        def one(losses, *names, name=name, update=update):
-            return update({k: v for k, v in losses.items() if k in (name, "discriminator")}, *names)
+        def one(losses, *names, name=name, update=update, judges=judges, model=trainer.model):
+            kept = {k: v for k, v in losses.items() if k in (name, "discriminator")}
+            report = update(kept, *names)
+            judges.append(deepcopy(model.discriminator.state_dict()))
+            return report
 
         trainer._update = one
         before = state(trainer)
         trainer.step(begin_of(trainer, "pictures"))
         assert changed(before, state(trainer)) & {"phi", "omega"} == {moved}
+        assert not same(before["discriminator"], judges[0]) and same(judges[0], judges[1])
 
 
 def test_the_flow_is_frozen_after_its_stage(data):
