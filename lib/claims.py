@@ -131,13 +131,16 @@ class Verdict:
     source: Any = None
 
 
-def read_value(record: Record, role: str, metric: str) -> float | None:
+def read_value(record: Record, role: str, metric: str, action: str = "") -> float | None:
     """A number of a record at a role or in its diagnostics, None if absent.
 
-    It is the mean of the actions; that of all frames where the metric's name ends in "_frames".
+    It is that of one action if named, else the mean of the actions; or that of all frames where the
+    metric's name ends in "_frames".
     """
     if role == "diagnostics":
         value = record.get("diagnostics", {}).get(metric)
+    elif action:
+        value = record.get("metrics", {}).get(role, {}).get("actions", {}).get(action, {}).get(metric)
     else:
         of = "frame_mean" if metric.endswith("_frames") else "overall"
         scores = record.get("metrics", {}).get(role, {}).get(of, {})
@@ -212,13 +215,15 @@ def _pair(references, find, deterministic):
     values = {}
     for reference in references:
         numbers = [
-            read_value(runs[reference.variant][s], reference.role, reference.metric) for s in seeds
+            read_value(runs[reference.variant][s], reference.role, reference.metric, reference.action)
+            for s in seeds
         ]
         if None in numbers:
             seed = seeds[numbers.index(None)]
+            of = f" of action {reference.action}" if reference.action else ""
             raise MissingRecord(
                 f"the record of {reference.variant}, seed {seed}, "
-                f"has no {reference.role} {reference.metric}"
+                f"has no {reference.role} {reference.metric}{of}"
             )
         values[reference] = np.array(numbers, dtype=np.float64)
     used = {id(run[seed]): run[seed] for run in runs.values() for seed in seeds}

@@ -7,6 +7,7 @@ A side names a variant with underscores for hyphens:
     full.outdoor.pck        this metric at this role
     full.diagnostics.name   a diagnostic (`diagnostics` may also be the check's role)
     slug.full.studio.pck    a run of another paper, the one with this slug
+    full[Sitting]           any of these for one action instead of the mean of all
 
 with numbers, + - * /, parentheses, `abs`, `log`, `min`, `max`, and `spread`, the deviation over
 the seeds. Python itself evaluates nothing: the expression is parsed, and every node that is not
@@ -35,12 +36,13 @@ class ExpressionError(ValueError):
 @dataclass(frozen=True)
 class Reference:
     """One number of a run; `role` is a role of the data or "diagnostics", `variant` is slug/variant
-    for a run of another paper.
+    for a run of another paper. Without `action` the number is the mean of all actions.
     """
 
     variant: str
     role: str
     metric: str
+    action: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Expression:
     @property
     def is_reference(self) -> bool:
         """Whether the side is one number of one run, so that the metric's unit is its unit."""
-        return isinstance(self.tree, (ast.Name, ast.Attribute))
+        return isinstance(self.tree, (ast.Name, ast.Attribute, ast.Subscript))
 
     def evaluate(self, values: Mapping[Reference, np.ndarray]) -> np.ndarray:
         """The side for arrays (..., seeds) of its references; `spread` reduces to (..., 1)."""
@@ -107,9 +109,10 @@ def _collect(node, text, metric, role, found) -> None:
                 refuse(f"{name} of {len(arguments)} arguments")
             for argument in arguments:
                 _collect(argument, text, metric, role, found)
-        case ast.Name() | ast.Attribute():
+        case ast.Name() | ast.Attribute() | ast.Subscript(slice=ast.Name()):
             name = ast.unparse(node)
-            parts = name.split(".")
+            action = node.slice.id if isinstance(node, ast.Subscript) else ""
+            parts = name.removesuffix(f"[{action}]").split(".")
             if len(parts) > 4 or not all(part.isidentifier() for part in parts):
                 refuse(repr(name))
             if len(parts) == 1 and metric is None:
@@ -121,6 +124,7 @@ def _collect(node, text, metric, role, found) -> None:
                 "/".join([*slug, parts[0].replace("_", "-")]),
                 parts[1] if len(parts) == 3 else role,
                 parts[-1] if len(parts) > 1 else metric,
+                action,
             )
         case _:
             refuse(type(node).__name__)

@@ -28,6 +28,7 @@ __all__ = [
 CARD, INK, GRID = "#fcfcfa", "#2f3640", "#d9dce1"
 LEFT, RIGHT, CENTRE = "#0072b2", "#d55e00", "#5f6772"
 CYCLE = ("#0072b2", "#d55e00", "#009e73", "#b0508a", "#5f6772", "#8c6d00", "#3aa0d8", "#000000")
+BRIDGED = 5  # points of a learning curve: a longer gap stays open
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
 
 
@@ -254,7 +255,8 @@ def learning_curves(
     and a list a loss.
 
     `losses` names the panels; by default every loss that any of the records has, in the order
-    first seen.
+    first seen. What is measured at some of the points alone is one curve; a stage of the training
+    without a loss leaves a gap.
     """
     if losses is None:
         losses = list(
@@ -274,14 +276,16 @@ def learning_curves(
                 variants.index(record["variant"]),
                 np.asarray(record["curves"][name], dtype=float),
             )
-            ax.plot(
-                record["curves"]["step"],
-                values,
-                color=CYCLE[index % len(CYCLE)],
-                linewidth=1.4,
-                linestyle=DASHES[index % len(DASHES)],
-                label=record["variant"],
-            )
+            known = np.flatnonzero(np.isfinite(values))
+            for piece in np.split(known, np.flatnonzero(np.diff(known) > BRIDGED) + 1):
+                ax.plot(
+                    np.asarray(record["curves"]["step"])[piece],
+                    values[piece],
+                    color=CYCLE[index % len(CYCLE)],
+                    linewidth=1.4,
+                    linestyle=DASHES[index % len(DASHES)],
+                    label=record["variant"],
+                )
         ax.set(title=name, xlabel="step")
     for ax in list(axes.flat)[len(losses) :]:
         ax.axis("off")

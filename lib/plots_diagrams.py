@@ -14,14 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Polygon
 
 from lib.plots import CARD, CENTRE, CYCLE, INK, LEFT, RIGHT, bone_sides, subplots
 from lib.skeleton import Skeleton
 
-__all__ = ["Card", "arrow", "board", "box", "card", "loss", "picture_card", "pose_card"]
+__all__ = [
+    "Card", "arrow", "board", "box", "card", "elbow", "loss", "network", "picture_card", "pose_card",
+]  # fmt: skip
 
-TINT, WHITE = "#e8f1f8", "#ffffff"
+TINT, WHITE, GREY = "#e8f1f8", "#ffffff", "#e9eaec"
 FONT = 14.5  # points: legible where a figure of 6.4 inches is shown on a telephone
 TEXT = {"ha": "center", "va": "center", "color": INK}
 
@@ -106,6 +108,42 @@ def box(
     ax.add_patch(shape)
     ax.text(x, y, text, fontsize=FONT - 1, linespacing=1.15, **TEXT)
     return Card(x, y, width / 2, height / 2)
+
+
+def network(
+    ax: Axes, x: float, y: float, text: str, *, width: float = 0.95, height: float = 0.8, taper: float = 0.55,
+    colour: str = CYCLE[0], frozen: bool = False,
+) -> Card:  # fmt: skip
+    """A network as a trapezoid: to the right it narrows by `taper`, as an encoder does, or widens if above 1.
+
+    A frozen one, which is used but not trained, is grey and hatched and says so.
+    """
+    left, right = height * min(1.0, 1.0 / taper) / 2, height * min(1.0, taper) / 2
+    ends = (x - width / 2, x + width / 2)
+    corners = [(ends[0], y - left), (ends[0], y + left), (ends[1], y + right), (ends[1], y - right)]
+    look = dict(edgecolor=colour, facecolor=WHITE)
+    if frozen:
+        look = dict(edgecolor=CENTRE, facecolor=GREY, hatch="//")
+    ax.add_patch(Polygon(corners, linewidth=1.6, **look))
+    plain = dict(facecolor=look["facecolor"], edgecolor="none", pad=1.5)
+    text = f"{text}\nfrozen" if frozen else text
+    ax.text(x, y, text, fontsize=FONT - 1.5 * frozen, linespacing=1.1, bbox=plain, zorder=3, **TEXT)
+    return Card(x, y, width / 2, min(left, right) + 0.12)
+
+
+def elbow(
+    ax: Axes, points, text: str = "", *, at=(0.0, 0.0), colour: str = INK, width: float = 1.8
+) -> None:
+    """An arrow along corner points (N, 2) of the diagram, where a straight one would cross a card.
+
+    `at` is the place of the text.
+    """
+    points = np.asarray(points, dtype=float)
+    ax.plot(*points[:-1].T, color=colour, linewidth=width, solid_capstyle="butt", zorder=4)
+    _line(ax, points[-2], points[-1], "", 0.0, colour, "-", width, "-|>")
+    if text:
+        edge = dict(facecolor=CARD, edgecolor="none", pad=1.0)
+        ax.text(*at, text, fontsize=FONT, zorder=5, bbox=edge, **TEXT | {"color": colour})
 
 
 def _line(ax: Axes, start, end, text: str, shift, colour: str, dash, width: float, head: str) -> None:

@@ -6,10 +6,11 @@ differ, the caption says so, and what is compared is the claim. Smoke records ar
 
 from __future__ import annotations
 
+import itertools
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -111,13 +112,17 @@ class Table:
         return self.reported.columns
 
 
-def table(paper: Paper, table_id: str, sources: Sequence[Source]) -> Table:
+def table(
+    paper: Paper, table_id: str, sources: Sequence[Source], by_action: bool | None = None
+) -> Table:
     """The table `table_id` of a paper with the numbers of each source.
+
+    `by_action` keeps the columns of single actions (True) or the others (False) alone.
 
     A row that the paper does not print is left out while no source has its run, except the mean
     pose and the flat lift, which are always there. Raises KeyError for an unknown table.
     """
-    reported = paper.tables[table_id]
+    reported = _columns(paper.tables[table_id], by_action)
     found = [source.records(paper) for source in sources]
     rows = []
     for row in reported.rows:
@@ -128,9 +133,22 @@ def table(paper: Paper, table_id: str, sources: Sequence[Source]) -> Table:
     return Table(reported, tuple(sources), tuple(rows), paper.deterministic)
 
 
+def _columns(table: ReportedTable, by_action: bool | None) -> ReportedTable:
+    if by_action is None:
+        return table
+    kept = [bool(column.action) == by_action for column in table.columns]
+    printed = [keep for keep, column in zip(kept, table.columns, strict=True) if not column.extra]
+    rows = tuple(
+        replace(row, reported=tuple(itertools.compress(row.reported, printed))) for row in table.rows
+    )
+    # a page may show both parts, and their ids are anchors
+    id = f"{table.id}-actions" if by_action else table.id
+    return replace(table, id=id, columns=tuple(itertools.compress(table.columns, kept)), rows=rows)
+
+
 def _measure(runs: Mapping[str, Sequence[Record]], row: Row, column: Column) -> Measured | None:
     read = [
-        (r, read_value(r, column.role, column.metric))
+        (r, read_value(r, column.role, column.metric, column.action))
         for r in runs.get(row.runs.get(column.group), ())
     ]
     read = sorted(((r, v) for r, v in read if v is not None), key=lambda pair: pair[0]["seed"])
@@ -242,6 +260,8 @@ def _caption(table: Table) -> str:
         lent = {f"{r['paper']} at profile {r['profile']}" for run, cell in cells if "/" in run
                 for r in cell.records}  # fmt: skip
         data = DATA.get(source.collection, "")
+        starts = {r.get("provenance", {}).get("initialisation") for cell in own for r in cell.records}
+        starts = " or ".join(sorted(starts - {None}))
         roles = " and ".join(dict.fromkeys(column.role for column in table.columns))
         if source.profile == "smoke":
             seeds = "numbers of the smoke profile only test the machinery and are not shown"
@@ -251,6 +271,7 @@ def _caption(table: Table) -> str:
             low, high = min(counts), max(counts)
             seeds = f"{low} to {high} seeds" if low < high else f"{low} seed{'s' * (low > 1)}"
         data = f" ({data})" if data else ""
+        seeds += f", initialisation {escape(starts)}" if starts else ""
         seeds += f"; another chapter's runs are {escape(', '.join(sorted(lent)))}" if lent else ""
         parts.append(
             f"<em>{escape(source.label)}</em>{data}, role {escape(roles)}, profile "
@@ -263,9 +284,8 @@ def _caption(table: Table) -> str:
             names.append(METRICS[column.metric].label)
     scales = "; ".join(f"{', '.join(names)}: {scale}" for scale, names in given.items())
     parts.append(f"Scale given to our predictions: {scales}.")
-    parts.append(
-        "Mean ± standard deviation over seeds, averaged over actions; each links to its records."
-    )
+    averaged = "" if all(column.action for column in table.columns) else ", averaged over actions"
+    parts.append(f"Mean ± standard deviation over seeds{averaged}; each links to its records.")
     return " ".join([*parts, _text(table.reported.note)]).strip()
 
 

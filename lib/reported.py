@@ -9,12 +9,14 @@ The file is `book/papers/<slug>.yml`:
     variants:       name -> one sentence;  diagnostics: name -> one sentence
     tables:         id -> title, headings, note, columns, rows
       headings:     label (of the method), and group and detail where rows have them
-      columns:      metric, role, label (as printed), group; `extra: true` for one that the paper
-                    does not print
+      columns:      metric, role, label (as printed), group; action for one that shows an action
+                    instead of the mean of all; `extra: true` for one that the paper does not print
       rows:         label, group, detail; reported: a number or null for each printed column;
                     runs: the variant, or a mapping from column group to variant, where slug/variant
                     is a run of another paper; `ours: true` for the paper's own method,
                     `extra: true` for a row that the paper does not print
+    marks:          id -> title, note, columns (texts), rows (label, and marks: true or false for each
+                    column), a table that says what each method is given
     claims:         id, where, statement, type, role (studio if not said), note; checks, or
                     `needs`: why there are none
       checks:       left, expect, right, metric, role, unit, reported [left, right] as printed; for
@@ -44,6 +46,7 @@ __all__ = [
     "Column",
     "Row",
     "ReportedTable",
+    "MarksTable",
     "Paper",
     "load_paper",
 ]
@@ -92,13 +95,17 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table: a metric at a role, with the label that the paper prints."""
+    """One column of a table: a metric at a role, with the label that the paper prints.
+
+    Without `action` it is the mean of all actions.
+    """
 
     metric: str
     role: str
     label: str
     group: str = ""
     extra: bool = False
+    action: str = ""
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,17 @@ class ReportedTable:
 
 
 @dataclass(frozen=True)
+class MarksTable:
+    """A table of marks as printed: label -> whether the method is given what each column names."""
+
+    id: str
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    rows: Mapping[str, tuple[bool, ...]]
+
+
+@dataclass(frozen=True)
 class Paper:
     """Everything that a paper's file says."""
 
@@ -139,6 +157,7 @@ class Paper:
     variants: Mapping[str, str]
     diagnostics: Mapping[str, str]
     tables: Mapping[str, ReportedTable]
+    marks: Mapping[str, MarksTable]
     claims: tuple[Claim, ...]
 
     @property
@@ -261,11 +280,12 @@ def _known_run(run: Any, variants: Mapping, others: _Others, place: str) -> None
 
 
 def _paper(content: Any, slug: str, others: _Others) -> Paper:
-    about, roles, grid, grid_extra, fixed, variants, diagnostics, tables, claims = _take(
+    about, roles, grid, grid_extra, fixed, variants, diagnostics, tables, marks, claims = _take(
         content, "top level",
         paper=(dict, ...), roles=(dict, ...),
         grid=(list, ...), grid_extra=(list, []), deterministic=(list, []),
-        variants=(dict, ...), diagnostics=(dict, {}), tables=(dict, ...), claims=(list, ...),
+        variants=(dict, ...), diagnostics=(dict, {}), tables=(dict, ...), marks=(dict, {}),
+        claims=(list, ...),
     )  # fmt: skip
     text = (str, ...)
     name, *_ = _take(about, "paper", slug=text, title=text, authors=text, venue=text,
@@ -289,6 +309,7 @@ def _paper(content: Any, slug: str, others: _Others) -> Paper:
             id: _table(id, table, f"tables.{id}", variants, roles, others)
             for id, table in tables.items()
         },
+        {id: _marks(id, table, f"marks.{id}") for id, table in marks.items()},
         (),
     )  # fmt: skip
     read = []
@@ -312,14 +333,16 @@ def _table(
     read = []
     for i, column in enumerate(columns):
         where = f"{place}.columns[{i}]"
-        metric, role, label, group, extra = _take(
+        metric, role, label, group, extra, action = _take(
             column, where,
             metric=(str, ...), role=(str, ...), label=(str, ""), group=(str, ""),
-            extra=(bool, False),
+            extra=(bool, False), action=(str, ""),
         )  # fmt: skip
         _known([metric], METRICS, where, "metric")
         _known([role], roles, where, "role")
-        read.append(Column(metric, role, label or METRICS[metric].label, group, extra))
+        if action and metric.endswith("_frames"):
+            raise PaperError(f"{where}: the mean over frames is of all actions, not of {action!r}")
+        read.append(Column(metric, role, label or METRICS[metric].label, group, extra, action))
     table = ReportedTable(
         id, title, headings, note, tuple(read),
         tuple(
@@ -330,6 +353,25 @@ def _table(
     if missing := [variant for variant in FLOOR if variant not in shown]:
         raise PaperError(f"{place}.rows: no row shows {missing[0]!r}")
     return table
+
+
+def _marks(id: str, value: Any, place: str) -> MarksTable:
+    title, note, columns, rows = _take(
+        value, place, title=(str, ...), note=(str, ""), columns=(list, ...), rows=(list, ...)
+    )
+    if not all(isinstance(column, str) for column in columns):
+        raise PaperError(f"{place}.columns: expected texts, got {columns!r}")
+    read: dict[str, tuple[bool, ...]] = {}
+    for i, row in enumerate(rows):
+        label, marks = _take(row, f"{place}.rows[{i}]", label=(str, ...), marks=(list, ...))
+        if label in read:
+            raise PaperError(f"{place}.rows[{i}]: {label!r} is there twice")
+        if len(marks) != len(columns) or not all(isinstance(mark, bool) for mark in marks):
+            raise PaperError(
+                f"{place}.rows[{i}]: expected {len(columns)} times true or false, got {marks!r}"
+            )
+        read[label] = tuple(marks)
+    return MarksTable(id, title, note, tuple(columns), read)
 
 
 def _row(
@@ -394,6 +436,8 @@ def _check(value: Any, place: str, role: str, paper: Paper, others: _Others) -> 
     for _, reference in (*left.references, *right.references):
         run = reference.variant
         _known_run(run, paper.variants, others, place)
+        if reference.action and (reference.role == "diagnostics" or reference.metric.endswith("_frames")):
+            raise PaperError(f"{place}: {reference.metric!r} is not known by action")
         if reference.role == "diagnostics":
             known = others.names(run, "diagnostics") if "/" in run else paper.diagnostics
             _known([reference.metric], known, place, "diagnostic")

@@ -274,6 +274,7 @@ def execute(
     )
     origin |= {
         "precision": getattr(trainer, "precision", origin["precision"]),
+        "initialisation": getattr(trainer, "initialisation", "from scratch"),
         "wall_seconds": round(prepared + seconds + time.monotonic() - evaluating, 2),
         "train_seconds": round(seconds, 2),
         "samples_per_second": round(trainer.samples_per_step * trainer.steps / max(seconds, 1e-9), 1),

@@ -3,7 +3,8 @@
 What a picture shows is decided by names, not by its place in a batch. A person's build, skin and
 hair go with the subject; clothes and light with the subject's recording (the action with its take),
 so that all cameras see the same; the scene with role, subject and camera, so that a static camera
-sees the same room in all its clips. Nothing is stored but the crops: drawing is fast enough.
+sees the same room in all its clips. In the studio it is the same room for all subjects, as the four
+cameras of Human3.6M know four backgrounds in all. Nothing is stored but the crops: drawing is fast enough.
 """
 
 from __future__ import annotations
@@ -91,7 +92,9 @@ class Filmed:
             clothes,
             poses.device,
         )
-        scene = _seeds([f"{role}/{who}/{camera}" for who, _, camera in names], seed, poses.device)
+        places = [role if scenery == "studio" else f"{role}/{who}" for who, _, _ in names]
+        views = [f"{place}/{name[2]}" for place, name in zip(places, names, strict=True)]
+        scene = _seeds(views, seed, poses.device)
         centre, side = _windows(poses, scene, window, margin)
         return cls(
             poses=poses,

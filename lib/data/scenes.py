@@ -33,11 +33,12 @@ from lib.data.places import (
 from lib.data.textures import TEXELS, TEXTURES, atlas, uniform
 from lib.geometry import Camera, look_at
 
-__all__ = ["STYLES", "backgrounds", "standing_camera"]
+__all__ = ["STYLES", "TRIPODS", "backgrounds", "on_tripod", "standing_camera"]
 
 STYLES = ("studio", "outdoor", "web")
 PIXELS = 3 << 15  # drawn at a time on a CPU: what stays in its cache
 NEAREST = 0.5  # m: what is nearer to the camera is not drawn
+TRIPODS = 0.4  # of web video: Kundu et al. (AAAI 2020, Sec. 4) find about 40 % of it static
 
 
 def standing_camera(K: Tensor) -> Camera:
@@ -48,6 +49,16 @@ def standing_camera(K: Tensor) -> Camera:
     )
     R, t = look_at(position, target, up)
     return Camera(K, R.expand(len(K), 3, 3), t.expand(len(K), 3))
+
+
+def on_tripod(seeds: Tensor) -> Tensor:
+    """Whether the camera of the "web" scenes of int64 seeds (N,) stands still: bool (N,).
+
+    The generator's secret: what learns from pictures must find it out from pictures. Raises
+    ValueError for seeds that are not int64.
+    """
+    _check_seeds(seeds)
+    return uniform(seeds, 1, 41)[:, 0] < TRIPODS
 
 
 def backgrounds(
@@ -61,12 +72,12 @@ def backgrounds(
     """Pictures (N, 3, size, size) in [0, 1] of the scenes of int64 seeds (N,) at times (N,) in s.
 
     "studio" is a room in which nothing moves; "outdoor" has sky, ground, trees, houses, passers-by
-    and drifting clouds; "web" is either, filmed by a hand that shakes. ``camera`` (K (N, 3, 3), R,
-    t in mm; world z up, floor at z = 0) decides the view; without it one at eye height whose K is
-    in units of the frame. ``window`` = centre (N, 2) and side (N,) is the square that is seen, in
-    the units of K; without it [0, 1]^2, the frame. Different windows of one camera see the same
-    scene. Raises ValueError for another style, seeds that are not int64, shapes that do not fit, a
-    window of zero size, values that are not finite.
+    and drifting clouds; "web" is either, filmed by a hand that shakes or from a tripod
+    (``on_tripod``). ``camera`` (K (N, 3, 3), R, t in mm; world z up, floor at z = 0) decides the
+    view; without it one at eye height whose K is in units of the frame. ``window`` = centre (N, 2)
+    and side (N,) is the square that is seen, in the units of K; without it [0, 1]^2, the frame.
+    Different windows of one camera see the same scene. Raises ValueError for another style, seeds
+    that are not int64, shapes that do not fit, a window of zero size, values that are not finite.
     """
     camera, (centre, side) = _view(seeds, time, size, style, camera, window)
     rays = _Rays.of(camera, centre.float(), side.float())
@@ -79,12 +90,16 @@ def backgrounds(
     return pictures
 
 
+def _check_seeds(seeds: Tensor) -> None:
+    if seeds.ndim != 1 or seeds.dtype != torch.int64:
+        raise ValueError(f"seeds are int64 (N,), not {seeds.dtype} {tuple(seeds.shape)}")
+
+
 def _view(seeds, time, size, style, camera, window) -> tuple[Camera, tuple[Tensor, Tensor]]:
     """Camera and window of ``backgrounds``: checked, or by default."""
     if style not in STYLES:
         raise ValueError(f"style is one of {', '.join(STYLES)}, not {style!r}")
-    if seeds.ndim != 1 or seeds.dtype != torch.int64:
-        raise ValueError(f"seeds are int64 (N,), not {seeds.dtype} {tuple(seeds.shape)}")
+    _check_seeds(seeds)
     if size < 1:
         raise ValueError(f"a picture is 1 px or more, not {size}")
     count, device = len(seeds), seeds.device
@@ -135,11 +150,15 @@ class _Rays(Rows):
         return _Rays(origin, self.R @ turn.mT, self.corner, self.extent)
 
     def shaken(self, seeds: Tensor, time: Tensor) -> _Rays:
-        """As a hand moves the camera: two slow waves and a quick one, in x, y and zoom."""
+        """As a hand moves the camera: two slow waves and a quick one, in x, y and zoom.
+
+        On a tripod they have no size.
+        """
         u = uniform(seeds, 18, 40).unflatten(-1, (3, 3, 2))
         rate = between(u[..., 0], 0.7, 1.3) * u.new_tensor([0.13, 0.41, 1.9])
         size = u.new_tensor([[0.03], [0.02], [0.04]]) * u.new_tensor([1.0, 0.5, 0.1])
         wave = (size * torch.sin(2 * torch.pi * (rate * time[:, None, None] + u[..., 1]))).sum(-1)
+        wave = torch.where(on_tripod(seeds)[:, None], 0.0, wave)
         zoom = 1 + wave[:, 2:]
         return _Rays(self.origin, self.R, self.corner * zoom + wave[:, :2], self.extent * zoom)
 

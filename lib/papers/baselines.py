@@ -18,6 +18,8 @@ from lib.papers.normalise import DEPTH, Normaliser, head_root
 
 __all__ = ["Supervised", "Floor", "VARIANTS", "build"]
 
+TESTED = ("studio", "outdoor", "sport", "wild")  # roles that a floor is tested on, where there are such
+
 
 @dataclass(frozen=True)
 class Supervised:
@@ -181,7 +183,7 @@ class FloorTrainer:
     def __init__(self, variant: Floor, profile, data: dict, seed: int):
         self.variant, self.data = variant, data
         train: Poses = data[variant.role]["train"]
-        self.test_roles = ("studio", "outdoor")
+        self.test_roles = tuple(r for r in TESTED if "test" in data.get(r, ()))
         self.unit_mm = head_root(train.joints_3d).mean()
         poses = train.joints_3d - train.joints_3d[:, :1]
         self.mean = poses.mean(0) if variant.kind == "mean-pose" else _mean_shape(poses)

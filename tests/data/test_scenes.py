@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lib.data.places import SURFACES, outdoors, room
-from lib.data.scenes import STYLES, backgrounds, standing_camera
+from lib.data.scenes import STYLES, TRIPODS, backgrounds, on_tripod, standing_camera
 from lib.data.textures import TEXELS, TEXTURES, atlas, uniform
 from lib.geometry import Camera, rotation_x
 
@@ -91,13 +91,38 @@ def test_motion_is_smooth():
         assert difference(steps[0], steps[1]) < 0.6 * difference(steps[0], steps[2])
 
 
-def test_the_hand_held_camera_shakes_and_the_outdoor_one_does_not():
-    """The ground, which does not move by itself, moves in the picture of "web" alone."""
-    ground = windows(*[(0.3, 0.8, 0.2)] * 8)
-    for style, moved in (("outdoor", False), ("web", True)):
-        pictures = [backgrounds(SEEDS, t, 64, style, window=ground) for t in (NOW, LATER)]
-        still = (pictures[0] - pictures[1]).abs().flatten(1).mean(1) < 1e-3
-        assert still.float().mean() < 0.3 if moved else still.float().mean() > 0.7
+def ground_that_stays(seeds, style):
+    """Share (N,) of the ground, which does not move by itself, that is the same picture later."""
+    now, later = torch.zeros(len(seeds)), torch.full((len(seeds),), 3.7)
+    ground = windows(*[(0.3, 0.8, 0.2)] * len(seeds))
+    pictures = [backgrounds(seeds, t, 64, style, window=ground) for t in (now, later)]
+    same = (pictures[0] - pictures[1]).abs().flatten(2).mean(1) < 1e-3
+    return same.float().mean(1)
+
+
+def test_the_hand_held_camera_shakes_and_others_do_not():
+    seeds = torch.arange(40)
+    tripod = on_tripod(seeds)
+    stays = ground_that_stays(seeds, "web")
+    assert stays[~tripod].mean() < 0.3 and stays[tripod].mean() > 0.8
+    assert ground_that_stays(seeds, "outdoor").mean() > 0.7
+
+
+def test_a_share_of_the_cameras_stands_on_a_tripod():
+    seeds = torch.arange(-5000, 5000)
+    assert on_tripod(seeds).float().mean() == pytest.approx(TRIPODS, abs=0.02)
+    assert torch.equal(on_tripod(seeds[[7, 3]]), on_tripod(seeds)[[7, 3]])
+    with pytest.raises(ValueError, match="int64"):
+        on_tripod(seeds.float())
+
+
+def test_before_a_tripod_only_what_moves_by_itself_moves():
+    """Clouds, leaves, passers-by; a hand that shakes moves nearly every pixel."""
+    seeds = torch.arange(60)
+    now, later = torch.zeros(60), torch.full((60,), 3.7)
+    change = (backgrounds(seeds, now, 48, "web") - backgrounds(seeds, later, 48, "web")).abs()
+    moved = (change.amax(1) > 1 / 255).float().mean((1, 2))
+    assert moved[on_tripod(seeds)].max() < 0.3 < 0.5 < moved[~on_tripod(seeds)].min()
 
 
 @pytest.mark.parametrize("style", STYLES)
