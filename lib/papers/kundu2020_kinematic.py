@@ -36,7 +36,7 @@ class Profile:
     label_steps: int  # of the supervised encoder
     batch: int
     encoder: str = "small"  # or "resnet18", "resnet50"
-    encoder_widths: tuple[int, ...] = (32, 64, 128, 192)
+    encoder_widths: tuple[int, ...] = (24, 48, 96, 160)
     narrow: int = 64
     hidden: int = 512
     appearance_widths: tuple[int, int, int] = (24, 48, 64)
@@ -57,8 +57,8 @@ PROFILES = {
         decoder_widths=(8, 8, 8), scenes=8, train_frames=120, test_frames=40,
     ),
     "cpu": Profile(
-        image=64, prior_steps=150, base_steps=120, fine_steps=160, only_steps=1400, printed_steps=500,
-        label_steps=800, batch=16, train_frames=3600, test_frames=800,
+        image=64, prior_steps=150, base_steps=120, fine_steps=200, only_steps=1700, printed_steps=500,
+        label_steps=1200, batch=16, train_frames=3600, test_frames=800,
     ),
     "gpu": Profile(
         image=128, prior_steps=1500, base_steps=3000, fine_steps=1500, only_steps=9000, printed_steps=30000,

@@ -34,6 +34,7 @@ __all__ = ["Trainer"]
 MIRROR = list(HUMAN36M_17.mirror)
 CHUNK = 256
 BEHIND = {"studio": "all", "outdoor": "all", "wild": "sorted"}  # how backgrounds are come by
+LABELS = 3.0  # weight of labels, as that of the losses without
 MONITOR = 20  # steps between two looks at the monitored quantities
 
 
@@ -103,8 +104,10 @@ class Trainer(Batches):
         variant, profile = self.variant, self.profile
         if variant.supervised:
             return {"labels": profile.label_steps}
-        if variant.pictures != "all":
+        if variant.pictures == "none":
             return {"prior": profile.only_steps}
+        if variant.pictures == "statistics":  # a step costs more: as many minutes
+            return {"prior": round(0.6 * profile.only_steps)}
         prior = profile.prior_steps if self.renders is not None else 0
         return {"prior": prior, "base": profile.base_steps, "fine": profile.fine_steps}
 
@@ -183,6 +186,9 @@ class Trainer(Batches):
                 seen, self.pose_labels(labelled["pose"], labelled["points"]), "label_3d"
             ), None
 
+        with_labels = stage == "fine" and (variant.labels_2d or variant.labels_3d > 0)
+        if with_labels:
+            batch //= 2  # labels teach more than a redrawn picture does, and cost less
         pictures, parts = [], {}
 
         def add(name: str, shown: Tensor) -> None:
@@ -212,9 +218,8 @@ class Trainer(Batches):
             with torch.no_grad():
                 drawn, _ = model.draw(novel.points, appearance.detach(), self.random_scenes(batch))
             add("novel", drawn)
-        labelled = None
-        if (variant.labels_2d or variant.labels_3d) and stage == "fine":
-            labelled = self.labelled(2 * batch)
+        labelled = self.labelled(4 * batch) if with_labels else None
+        if labelled is not None:
             add("label", labelled["picture"])
         seen = model.encode_pose(torch.cat(pictures))
 
@@ -225,9 +230,10 @@ class Trainer(Batches):
             losses |= self.prior_losses(seen[parts["novel"]], novel, "novel")
         if labelled is not None and variant.labels_3d:
             true = self.pose_labels(labelled["pose"], labelled["points"])
-            losses |= self.prior_losses(seen[parts["label"]], true, "label_3d")
+            found = self.prior_losses(seen[parts["label"]], true, "label_3d")
+            losses["label_3d"] = LABELS * found["label_3d"]
         elif labelled is not None:
-            losses["label_2d"] = 3 * (seen.points[parts["label"]] - labelled["points"]).abs().mean()
+            losses["label_2d"] = 3 * LABELS * (seen.points[parts["label"]] - labelled["points"]).abs().mean()
 
         points = seen.points[parts["target"]]
         points.retain_grad()
