@@ -35,6 +35,7 @@ MIRROR = list(HUMAN36M_17.mirror)
 CHUNK = 256
 BEHIND = {"studio": "all", "outdoor": "all", "wild": "sorted"}  # how backgrounds are come by
 LABELS = 3.0  # weight of labels, as that of the losses without
+PAINTING = 4.0  # factor on the rate of what draws: it starts late and decides what the encoder is told
 MONITOR = 20  # steps between two looks at the monitored quantities
 
 
@@ -112,7 +113,11 @@ class Trainer(Batches):
         return {"prior": prior, "base": profile.base_steps, "fine": profile.fine_steps}
 
     def _optimisers(self) -> None:
-        self.optimisers = {"all": torch.optim.Adam(self.model.parameters(), self.profile.rate, fused=True)}
+        painters = [*self.model.appearance.parameters(), *self.model.decoder.parameters()]
+        those = {id(p) for p in painters}
+        readers = [p for p in self.model.parameters() if id(p) not in those]
+        groups = [{"params": readers, "factor": 1.0}, {"params": painters, "factor": PAINTING}]
+        self.optimisers = {"all": torch.optim.Adam(groups, self.profile.rate, fused=True)}
         if self.critic is not None:
             self.optimisers["critic"] = torch.optim.Adam(
                 self.critic.parameters(), 5e-4, (0.5, 0.999), fused=True
@@ -136,7 +141,7 @@ class Trainer(Batches):
         done = max(0, index - first) / max(1, self.steps - first)
         rate = self.profile.rate * max(0.03, 0.5 + 0.5 * math.cos(math.pi * done))
         for group in self.optimisers["all"].param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["factor"]
         losses, drawn = self._losses(stage)
         optimiser = self.optimisers["all"]
         optimiser.zero_grad(set_to_none=True)
