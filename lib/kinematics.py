@@ -64,9 +64,7 @@ def bone_ratios(poses: Tensor) -> Tensor:
 
     The two sides are averaged: a person's left arm is as long as the right one.
     """
-    bones = poses - poses[:, list(_PARENTS[:1]) + [max(p, 0) for p in _PARENTS[1:]]].clone()
-    bones[:, _PELVIS] = 0
-    length = bones.norm(dim=-1)
+    length = (poses - poses[:, [max(parent, 0) for parent in _PARENTS]]).norm(dim=-1)
     ratios = (length / length[:, _THORAX : _THORAX + 1]).mean(0)
     return (ratios + ratios[list(HUMAN36M_17.mirror)]) / 2
 

@@ -34,7 +34,8 @@ class Variant:
     camera: str = "fitted"  # T_c fitted to the crop, or "constant"
     fusion: str = "composite"  # of the background, or "late"
     appearance: str = "palette"  # f_a, or a "map"
-    pictures: str = "all"  # "statistics": seen by the encoder's normalisation alone; "none"
+    # "statistics": seen by the normalisation alone; "none"; "none-early": as long as the first stage
+    pictures: str = "all"
     wild: bool = True  # frames of role wild beside those of the studio
     unpaired: bool = True  # L_UNP on clips with moving background, D_unp
     frozen: bool = True  # the decoder in L_UNP

@@ -104,6 +104,7 @@ VARIANTS: dict[str, object] = {
     "no-tm": replace(DP, maps="network"),
     # controls
     "prior-only": PRIOR,
+    "prior-early": replace(PRIOR, pictures="none-early"),
     "bn-control": replace(PRIOR, pictures="statistics"),
     "prior-backdrops": replace(PRIOR, pictures="statistics", backdrops=True),
     # the recipe as printed

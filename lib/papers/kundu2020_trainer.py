@@ -93,7 +93,7 @@ class Trainer(Batches):
 
     def _footage(self) -> dict[str, Footage]:
         variant, size = self.variant, self.profile.image
-        if variant.pictures == "none":
+        if variant.pictures.startswith("none"):
             return {}
         roles = {"studio": "studio", variant.role: variant.role} | ({"wild": "wild"} if variant.wild else {})
         if variant.pictures == "statistics" or variant.supervised:
@@ -105,8 +105,8 @@ class Trainer(Batches):
         variant, profile = self.variant, self.profile
         if variant.supervised:
             return {"labels": profile.label_steps}
-        if variant.pictures == "none":
-            return {"prior": profile.only_steps}
+        if variant.pictures.startswith("none"):
+            return {"prior": profile.prior_steps if variant.pictures == "none-early" else profile.only_steps}
         if variant.pictures == "statistics":  # a step costs more: as many minutes
             return {"prior": round(0.6 * profile.only_steps)}
         prior = profile.prior_steps if self.renders is not None else 0
