@@ -11,9 +11,11 @@ from lib.reported import PAPERS, PaperError, load_paper
 
 SLUG = "yu2021_scale_lifting"
 SOSA = "sosa2023_single_image"
+KINEMATIC = "kundu2020_kinematic"
 CLAIMS = {  # slug -> prefix of the ids, and how many claims are of which kind
     SLUG: ("yu", {"num": 19, "stat": 21, "qual": 20, "prop": 1, "data": 3, "ext": 14}),
     SOSA: ("sosa", {"num": 15, "stat": 6, "qual": 14, "prop": 1, "data": 1, "ext": 5}),
+    KINEMATIC: ("kks", {"num": 10, "stat": 11, "qual": 16, "prop": 1, "data": 2, "ext": 8}),
 }
 
 
@@ -31,7 +33,7 @@ def test_every_paper_opens():
 
 def test_all_claims_are_there_once_with_their_kinds(paper):
     prefix, kinds = CLAIMS[paper.slug]
-    count = {"yu": 61, "sosa": 37}[prefix]
+    count = {"yu": 61, "sosa": 37, "kks": 40}[prefix]
     assert [claim.id for claim in paper.claims] == [f"{prefix}-{i:02}" for i in range(1, count + 1)]
     found = [kind for claim in paper.claims for kind in claim.kinds]
     assert {kind: found.count(kind) for kind in set(found)} == kinds
@@ -79,12 +81,68 @@ PRINTED = {
     ],
     "sosa-T2": [(83.2, 58.7), (79.2, 43.4), (58.7, 24.3), (69.6, 32.8), (75.3, 40.0)],
     "sosa-T3": [(139.3,), (122.1,), (112.3,), (96.7,)],
+    # by action in the order of the text: the first three by method, the others by column
+    "kks-T2": list(zip(
+        (199.2, 99.7, 62.0, 66.1, 44.8, 78.6, 77.6, None, 53.0, 56.0, None, 80.2, 46.6),
+        (177.6, 95.8, 60.2, 61.7, 52.0, 90.8, 91.4, None, 58.3, 53.2, None, 81.3, 54.5),
+        (161.8, 87.9, 67.8, 84.5, 44.4, 92.5, 89.9, None, 59.6, 56.3, None, 86.0, 50.1),
+        (197.8, 116.8, 76.5, 73.7, 50.5, 89.4, 88.0, None, 66.5, 63.6, None, 86.7, 46.4),
+        (176.2, 108.3, 92.1, 65.2, 61.7, 108.9, 107.3, None, 72.8, 74.1, None, 94.1, 81.3),
+        (186.5, 107.3, 77.0, 67.2, 59.4, 112.4, 110.1, None, 71.0, 77.5, None, 83.4, 42.4),
+        (195.4, 93.5, 73.0, 60.9, 45.1, 77.1, 75.9, None, 56.7, 53.4, None, 87.5, 41.1),
+        (167.3, 95.3, 75.3, 67.3, 41.9, 106.7, 107.5, None, 69.6, 67.9, None, 84.2, 56.4),
+        (160.7, 109.1, 100.3, 103.5, 66.3, 127.4, 124.2, None, 78.3, 75.8, None, 101.2, 86.7),
+        (173.7, 137.5, 137.3, 74.6, 77.6, 139.0, 137.8, None, 95.2, 90.8, None, 110.9, 82.9),
+        (177.8, 106.0, 83.4, 92.6, 54.0, 103.4, 102.2, None, 66.6, 64.2, None, 86.0, 49.0),
+        (181.9, 102.2, 77.3, 69.6, 58.8, 91.4, 90.3, None, 58.5, 56.9, None, 87.8, 47.7),
+        (198.6, 110.4, 79.7, 78.0, 35.9, 79.1, 78.6, None, 63.2, 61.4, None, 86.9, 64.1),
+        (176.2, 106.5, 86.8, 71.5, 49.0, None, None, None, 57.5, 56.3, None, 94.3, 48.2),
+        (192.7, 115.2, 87.7, 73.2, 40.7, None, None, None, 49.9, 49.7, None, 90.9, 44.3),
+        (181.1, 106.7, 82.3, 74.0, 52.1, 98.4, 97.2, 68.0, 65.1, 63.8, 98.2, 89.4, 56.1),
+        strict=True,
+    )),
+    "kks-T3": [
+        (76.6, 40.4, 124.7), (59.6, 27.6, 158.4), (69.2, 32.5, 137.1), (77.1, 40.7, 113.2),
+        (69.0, 32.0, None), (71.7, 36.3, None), (80.2, 44.8, 97.1), (64.3, 31.6, None),
+        (76.5, 39.8, 115.3), (79.2, 43.4, 99.2), (81.9, 52.6, 89.8),
+    ],
+    "kks-T4": [(134.8, 47.9), (101.8, 61.7), (91.1, 66.3), (89.4, 71.2)],
 }  # fmt: skip
 
 
 def test_reported_numbers(paper):
     for table_id, table in paper.tables.items():
         assert [row.reported for row in table.rows if not row.extra] == PRINTED[table_id], table_id
+
+
+def test_actions_average_to_the_printed_average():
+    """Table 2 of Kundu et al. is rebuilt from columns: what was put in the wrong row would show here."""
+    rows = {row.label: row.reported for row in load_paper(KINEMATIC).tables["kks-T2"].rows if not row.extra}
+    complete = {label: numbers for label, numbers in rows.items() if None not in numbers}
+    assert len(rows) == 13 and len(complete) == 9
+    differ = {
+        label: round(sum(actions) / 15, 2)
+        for label, (*actions, average) in complete.items()
+        if abs(sum(actions) / 15 - average) > 0.06
+    }
+    # as printed, with averages of 181.1, 106.7 and 82.3
+    assert differ == {"Akhter and Black 2015": 181.56, "Zhou et al. 2016": 106.1, "Bogo et al. 2016": 82.43}
+
+
+def test_marks_are_those_of_the_paper():
+    table = load_paper(KINEMATIC).marks["kks-T1"]
+    printed = ["733773", "337777", "337773", "377737", "377377", "777777"]  # 3 is a mark, 7 none
+    assert ["".join("73"[mark] for mark in marks) for marks in table.rows.values()] == printed
+    assert len(table.columns) == 6
+
+
+def test_own_marks_follow_from_the_variants():
+    method = importlib.import_module(f"lib.papers.{KINEMATIC}")
+    unsup, printed, weak = (
+        tuple(method.supervision(method.VARIANTS[name]).values()) for name in ("unsup", "as-printed", "weak")
+    )
+    assert unsup == printed == load_paper(KINEMATIC).marks["kks-T1"].rows["Ours (unsup.)"]
+    assert weak == (True, False, False, False, False, False)
 
 
 def test_reported_numbers_of_the_claims_are_in_the_tables(paper):
@@ -95,7 +153,7 @@ def test_reported_numbers_of_the_claims_are_in_the_tables(paper):
         for row in table.rows:
             for column, number in zip(columns, row.reported, strict=True):
                 if number is not None and column.group in row.runs:
-                    key = row.runs[column.group], column.role, column.metric
+                    key = row.runs[column.group], column.role, column.metric, column.action
                     printed.setdefault(key, set()).add(number)
     compared = 0
     for claim in paper.claims:
@@ -103,13 +161,43 @@ def test_reported_numbers_of_the_claims_are_in_the_tables(paper):
             for side, number in zip((check.left, check.right), check.reported, strict=True):
                 if side.is_reference and number is not None:
                     ((_, reference),) = side.references
-                    key = reference.variant, reference.role, reference.metric
+                    key = reference.variant, reference.role, reference.metric, reference.action
                     if key in printed:
                         compared += number in printed[key]
                         # Chen et al.'s 58.0 stands in Table 3, in a row without a run
                         other = number == 58.0 or reference.variant.startswith("martinez")
                         assert number in printed[key] or other, (claim.id, reference, number)
-    assert compared > {SLUG: 60, SOSA: 25}[paper.slug]
+    assert compared > {SLUG: 60, SOSA: 25, KINEMATIC: 35}[paper.slug]
+
+
+@pytest.mark.parametrize("slug", [SLUG, SOSA])
+def test_numbers_quoted_of_kundu_are_those_of_its_own_tables(slug):
+    """What other chapters' tables and claims say of its runs, its own tables print of the same runs."""
+
+    def printed(of):
+        return {
+            (row.runs[c.group].removeprefix(f"{KINEMATIC}/"), c.role, c.metric, c.action): number
+            for table in of.tables.values()
+            for row in table.rows
+            for c, number in zip([c for c in table.columns if not c.extra], row.reported, strict=True)
+            if number is not None and c.group in row.runs
+        }
+
+    own, other = printed(load_paper(KINEMATIC)), load_paper(slug)
+    runs = {run for run in other.foreign if run.startswith(KINEMATIC)}
+    names = {run.removeprefix(f"{KINEMATIC}/") for run in runs}
+    assert names == {SLUG: {"weak", "weak-out"}, SOSA: {"unsup", "unsup-out"}}[slug]
+    shown = {run for table in other.tables.values() for row in table.rows for run in row.runs.values()}
+    assert runs <= shown  # so that the engine makes them before the page
+    quoted = {key: number for key, number in printed(other).items() if key[0] in names}
+    checks = [check for claim in other.claims for check in claim.checks]
+    for check in checks:
+        for _, reference in check.right.references:
+            if reference.variant in runs and check.reported[1] is not None:
+                key = reference.variant.removeprefix(f"{KINEMATIC}/"), *list(vars(reference).values())[1:]
+                quoted[key] = check.reported[1]
+    assert len(quoted) == {SLUG: 3, SOSA: 18}[slug]
+    assert quoted == {key: own[key] for key in quoted}
 
 
 def test_claims_without_checks_say_why(paper):
@@ -138,6 +226,11 @@ def _set(path, value):
         content[last] = value
 
     return change
+
+
+def _marks(*rows):
+    rows = [{"label": "one", "marks": marks} for marks in rows]
+    return {"T": {"title": "t", "columns": ["a", "b"], "rows": rows}}
 
 
 CHECK = ("claims", 0, "checks", 0)
@@ -172,6 +265,12 @@ BAD = [
     (_set((*CHECK, "expect"), "better"), "expectation 'better'"),
     (_set((*CHECK, "tolerance"), 3), "only 'close' has a tolerance"),
     (_set((*CHECK, "reported"), [1.0]), "expected [left, right]"),
+    (_set((*CHECK, "left"), "full.diagnostics.scale_mean[Sitting]"), "'scale_mean' is not known by action"),
+    (_set((*CHECK, "left"), "full.p_mpjpe_frames[Sitting]"), "'p_mpjpe_frames' is not known by action"),
+    (_set(("marks",), {"T": {"title": "t", "columns": [1], "rows": []}}), "marks.T.columns: expected"),
+    (_set(("marks",), _marks([True])), "marks.T.rows[0]: expected 2 times true or false"),
+    (_set(("marks",), _marks([True, 0])), "marks.T.rows[0]: expected 2 times true or false"),
+    (_set(("marks",), _marks([True, True], [True, True])), "marks.T.rows[1]: 'one' is there twice"),
     (_set(("claims",), "none"), "'claims' must be list"),
     (_set(("claims", 0), None), "claims[0] (): expected a mapping"),
 ]  # fmt: skip

@@ -110,6 +110,12 @@ def test_bars_curves_sweeps_and_histograms_show_their_numbers():
     figure = plots.learning_curves(records)
     assert [len(ax.lines) for ax in figure.axes] == [3, 3]
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["base", "full"]
+    seldom = [1.0 if i % 3 == 0 else None for i in range(12)]  # measured at every third point
+    staged = [1.0, 1.0, *[None] * 8, 2.0, 2.0]
+    curves = {"step": list(range(12)), "seldom": seldom, "staged": staged, "never": [None] * 12}
+    figure = plots.learning_curves([{"variant": "full", "curves": curves}])
+    drawn = [[line.get_xdata().tolist() for line in ax.lines] for ax in figure.axes]
+    assert drawn == [[[0, 3, 6, 9]], [[0, 1], [10, 11]], [[]]]
 
     figure = plots.sweep(
         [1, 2, 4], {"full": [[3, np.nan, 1], [5, np.nan, 1]]}, xlabel="x", ylabel="y",

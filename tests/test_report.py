@@ -14,6 +14,7 @@ from lib.report import Source, load_paper, table, to_html, verdicts, verdicts_ht
 
 SLUG = "yu2021_scale_lifting"
 SOSA = "sosa2023_single_image"
+KINEMATIC = "kundu2020_kinematic"
 
 
 def record(variant, seed=0, mpjpe=100.0, profile="cpu", paper=SLUG, **diagnostics):
@@ -23,11 +24,12 @@ def record(variant, seed=0, mpjpe=100.0, profile="cpu", paper=SLUG, **diagnostic
         "pck": 1 - mpjpe / 1000, "auc": 0.5 - mpjpe / 1000,
         "pck_aligned": 1 - mpjpe / 2000, "auc_aligned": 0.5 - mpjpe / 2000,
     }  # fmt: skip
+    actions = {"Sitting": {name: 2 * value for name, value in metrics.items()}}
     roles = ("outdoor",) if variant.startswith("out") else ("studio", "outdoor")
     return {
         "schema": 1, "paper": paper, "variant": variant, "collection": "mannequin",
         "profile": profile, "seed": seed, "configuration": {}, "curves": {},
-        "metrics": {r: {"overall": metrics, "actions": {}, "frame_mean": metrics} for r in roles},
+        "metrics": {r: {"overall": metrics, "actions": actions, "frame_mean": metrics} for r in roles},
         "diagnostics": diagnostics, "provenance": {},
     }  # fmt: skip
 
@@ -55,14 +57,16 @@ def check(left="full", expect="lower", right="base", metric="mpjpe", **options):
         ("full.p_mpjpe", 15.0), ("full.outdoor.p_mpjpe", 15.0),
         ("-full + 2 * base", 10.0), ("(base - full) / base", -0.5), ("abs(base - full)", 10.0),
         ("min(base, full, 25)", 20.0), ("max(base, full)", 30.0), ("log(base / base)", 0.0),
-        ("spread(full)", 0.0), ("0.5", 0.5),
+        ("spread(full)", 0.0), ("0.5", 0.5), ("full[Sitting]", 60.0), ("full.p_mpjpe[Sitting]", 30.0),
+        ("full[Sitting] - full", 30.0), ("other2030_paper.full.studio.p_mpjpe[Sitting]", 10.0),
     ],
 )  # fmt: skip
 def test_expressions_compute(text, expected):
     side = Expression.parse(text, "mpjpe", "studio")
     find = finder(**{"full": [30.0], "base": [20.0], "other2030_paper/full": [10.0]})
     values = {
-        r: np.array([read_value(find(r.variant)[0], r.role, r.metric)]) for _, r in side.references
+        r: np.array([read_value(find(r.variant)[0], r.role, r.metric, r.action)])
+        for _, r in side.references
     }
     assert float(side.evaluate(values).item()) == pytest.approx(expected)
 
@@ -73,7 +77,8 @@ def test_expressions_compute(text, expected):
         "__import__('os').system('true')", "open('x')", "full[0]", "full ** 2", "full if base else 1",
         "lambda: 1", "full < base", "'full'", "True", "full.a.b.c.d", "full().x", "min(full)",
         "abs(full, base)", "spread()", "full; base", "", "full +", "[full]", "f'{full}'", "min(*full)",
-        "abs(x=full)", "(full).mpjpe()", "1j", "full // base", "~full", "(base := full)",
+        "abs(x=full)", "(full).mpjpe()", "full[Sitting].mpjpe", "full[Sitting][Eating]", "full[Sitting:]",
+        "full['Sitting']", "full()[Sitting]", "1j", "full // base", "~full", "(base := full)",
     ],
 )  # fmt: skip
 def test_expressions_refuse_everything_else(text):
@@ -334,6 +339,44 @@ def test_table_html(paper, source, table_id):
     assert widths == {stubs + len(made.printed) + 2 * len(made.columns)}
 
 
+# ------------------------------------------------------------------------------- single actions
+
+
+def test_columns_of_single_actions(tmp_path):
+    fill(tmp_path, ["unsup"], paper=KINEMATIC)
+    here, paper = Source("here", tmp_path, "mannequin", "cpu"), load_paper(KINEMATIC)
+    whole, means, actions = (table(paper, "kks-T2", [here], by_action) for by_action in (None, False, True))
+    assert [len(made.printed) for made in (whole, means, actions)] == [16, 1, 15]
+    assert [column.label for column in means.printed] == ["Avg."] and len(means.columns) == 3
+    for made in (whole, means, actions):
+        assert len(made.rows[0].reported) == len(made.printed)
+        Reader(to_html(made))
+    line = next(line for line in actions.rows if line.row.runs.get("") == "unsup")
+    assert line.reported[8] == 101.2
+    shown = {column.action: cell for column, cell in zip(actions.columns, line.measured[0], strict=True)}
+    mean = next(line for line in means.rows if line.row.runs.get("") == "unsup").measured[0][0].mean
+    assert shown["Sitting"].mean == pytest.approx(2 * mean)
+    assert shown["Eating"] is None  # an action that the record lacks
+    assert "averaged over actions" in to_html(means) and "averaged over actions" not in to_html(actions)
+
+
+def test_a_check_of_an_action_that_the_run_lacks_is_not_run():
+    find = finder(full=[80.0] * 3, base=[90.0] * 3)
+    assert judge(check("full[Sitting]", "higher", "base[Sitting]"), find).outcome == "not reproduced"
+    lacking = judge(check("full[Eating]", "lower", "base[Eating]"), find)
+    assert lacking.outcome == "not run" and "mpjpe of action Eating" in lacking.reason
+
+
+def test_the_caption_tells_where_networks_start(paper, tmp_path):
+    fill(tmp_path, ["full", "mean-pose"])
+    here = Source("here", tmp_path, "mannequin", "cpu")
+    assert "initialisation" not in to_html(table(paper, "yu-T3", [here]))
+    for seed, start in enumerate(("from scratch", "ImageNet")):
+        path = records.record_path(tmp_path, SLUG, "mannequin", "full", "cpu", seed)
+        records.write(path, record("full", seed) | {"provenance": {"initialisation": start}})
+    assert "initialisation ImageNet or from scratch" in to_html(table(paper, "yu-T3", [here]))
+
+
 def test_verdicts_html(paper, source):
     found = verdicts(paper, source)
     assert [v.claim.id for v in found] == [c.id for c in paper.claims]
@@ -408,9 +451,51 @@ def test_a_claim_compares_with_another_papers_run(mixed):
     assert f"{SLUG}/martinez" in text and f"{SOSA}/full-long" in text
 
 
-@pytest.mark.parametrize("table_id", ["sosa-T1", "sosa-T2", "sosa-T3"])
-def test_every_table_of_every_paper_has_its_floor(table_id, tmp_path):
-    made = table(load_paper(SOSA), table_id, [Source("here", tmp_path, "mannequin", "cpu")])
+RUN_OF_KUNDU = [
+    (SOSA, "full-long", "sosa-T1", "unsup", "sosa-02"),
+    (SOSA, "both", "sosa-T2", "unsup-out", "sosa-18"),
+    (SLUG, "full-detected", "yu-T1", "weak", "yu-04"),
+    (SLUG, "full", "yu-T2", "weak-out", "yu-18"),
+]
+
+
+@pytest.mark.parametrize("slug, ours, table_id, theirs, claim", RUN_OF_KUNDU)
+def test_a_run_of_kundu_is_waited_for_and_then_compared_with(slug, ours, table_id, theirs, claim, tmp_path):
+    fill(tmp_path, [ours, "out", "mean-pose", "flat-lift"], paper=slug)
+    here, paper = Source("here", tmp_path, "mannequin", "cpu"), load_paper(slug)
+
+    def row():
+        lines = table(paper, table_id, [here]).rows
+        return next(line for line in lines if f"{KINEMATIC}/{theirs}" in line.row.runs.values())
+
+    def verdict():
+        return next(v for v in verdicts(paper, here) if v.claim.id == claim)
+
+    assert not any(row().measured[0]) and verdict().outcome == "not run"
+    assert f"no record of {KINEMATIC}/{theirs}" in verdict().reason
+    Reader(to_html(table(paper, table_id, [here])) + verdicts_html(verdicts(paper, here)))
+    fill(tmp_path, [theirs], paper=KINEMATIC)
+    assert any(row().measured[0]) and verdict().outcome != "not run"
+    assert {r["paper"] for r in verdict().results[0].records} == {slug, KINEMATIC}
+    page = Reader(to_html(table(paper, table_id, [here])) + verdicts_html(verdicts(paper, here)))
+    assert f"{KINEMATIC} at profile cpu" in page.text
+
+
+def test_actions_that_another_papers_run_lacks_leave_the_claim_open(tmp_path):
+    fill(tmp_path, ["full-long"], paper=SOSA)
+    fill(tmp_path, ["unsup"], paper=KINEMATIC)  # of Sitting alone, the same error
+    here = Source("here", tmp_path, "mannequin", "cpu")
+    found = {v.claim.id: v for v in verdicts(load_paper(SOSA), here)}["sosa-09"]
+    outcomes = [result.outcome for result in found.results]
+    assert (found.outcome, outcomes.count("not run"), outcomes.count("reproduced")) == ("not run", 14, 1)
+
+
+@pytest.mark.parametrize(
+    "slug, table_id",
+    [(SOSA, f"sosa-T{n}") for n in (1, 2, 3)] + [(KINEMATIC, f"kks-T{n}") for n in (2, 3, 4)],
+)
+def test_every_table_of_every_paper_has_its_floor(slug, table_id, tmp_path):
+    made = table(load_paper(slug), table_id, [Source("here", tmp_path, "mannequin", "cpu")])
     labels = [line.row.label for line in made.rows]
     assert "Mean pose" in labels and "Flat lift" in labels
     Reader(to_html(made))

@@ -66,7 +66,8 @@ def test_windows_are_fixed_for_what_they_say(poses):
     frame, clip, scene = (Filmed.of(poses, "studio", SIZE, window=w) for w in WINDOWS)
     assert len(frame.side.unique()) > len(poses) // 2
     assert len(clip.side.unique()) == len(poses.clips)
-    cameras = {tuple(np.array(name.split("/"))[[1, 3]]) for name in poses.clips}
+    cameras = {name.split("/")[3] for name in poses.clips}
+    assert len(poses.subject.unique()) > 1
     assert len(scene.side.unique()) == len(cameras) == len(scene.scene.unique())
     assert (frame.side <= clip.side + 1e-3).all() and (clip.side <= scene.side + 1e-3).all()
     for number in range(len(poses.clips)):
@@ -124,7 +125,7 @@ def test_names_decide_the_looks(poses):
     for i, (subject, action, camera) in enumerate(names):
         for j, other in enumerate(names[:i]):
             assert (filmed.outfit[i] == filmed.outfit[j]) == ((subject, action) == other[:2])
-            assert (filmed.scene[i] == filmed.scene[j]) == ((subject, camera) == other[::2])
+            assert (filmed.scene[i] == filmed.scene[j]) == (camera == other[2])
     skin = filmed.appearance.colours[:, 0]
     outfits = list(dict.fromkeys(name[:2] for name in names))
     for i, (subject, _) in enumerate(outfits):
@@ -134,6 +135,39 @@ def test_names_decide_the_looks(poses):
     assert not torch.equal(other.scene, filmed.scene)
     assert not torch.equal(other.appearance.colours, filmed.appearance.colours)
     assert not torch.equal(Filmed.of(poses, "outdoor", SIZE).scene, filmed.scene)
+
+
+@pytest.mark.parametrize("role", ["studio", "motion", "outdoor", "wild"])
+def test_the_studios_rooms_are_the_same_for_all_subjects(poses, role):
+    """One for each camera, and drawn the same; elsewhere each subject has places of its own."""
+    filmed = Filmed.of(poses, role, SIZE, window="scene")
+    names = [tuple(name.split("/")[1:]) for name in poses.clips]
+    shared = role in ("studio", "motion")
+    kinds = {(camera if shared else (subject, camera)) for subject, _, camera in names}
+    assert len(filmed.scene.unique()) == len(kinds)
+    for i, (subject, _, camera) in enumerate(names):
+        for j, other in enumerate(names[:i]):
+            same = camera == other[2] and (shared or subject == other[0])
+            assert (filmed.scene[i] == filmed.scene[j]) == same
+    # two subjects before one camera
+    subject, _, camera = names[0]
+    other = next(i for i, n in enumerate(names) if n[0] != subject and n[2] == camera)
+    first = torch.stack([poses.start[0], poses.start[other]])
+    if shared:
+        one, two = filmed.scenery(first)
+        torch.testing.assert_close(one, two, rtol=0, atol=1e-4)
+    else:
+        square = replace(
+            filmed, centre=filmed.centre[first[:1]].expand_as(filmed.centre),
+            side=filmed.side[first[:1]].expand_as(filmed.side),
+        )  # fmt: skip
+        one, two = square.scenery(first)  # through one window, so that only the place differs
+        assert (one - two).abs().mean() > 0.02
+
+
+def test_roles_of_the_studio_have_rooms_of_their_own(poses):
+    scenes = [set(Filmed.of(poses, role, SIZE).scene.tolist()) for role in ("studio", "motion")]
+    assert not scenes[0] & scenes[1]
 
 
 def test_a_static_camera_sees_a_static_room_in_all_its_clips(poses):

@@ -1,5 +1,6 @@
 """The data that the papers' trainers are given in tests, made once."""
 
+import kinematic
 import people
 import pictured
 import pytest
@@ -15,3 +16,9 @@ def few(tmp_path_factory):
 def hand(tmp_path_factory):
     """Few frames of role hands."""
     return pictured.load_hands(tmp_path_factory.mktemp("hand"))
+
+
+@pytest.fixture(scope="session")
+def filmed(few, tmp_path_factory):
+    """Few frames of each role that a method for single pictures and web video reads."""
+    return few | kinematic.load(tmp_path_factory.mktemp("filmed"))
