@@ -14,6 +14,7 @@ build(variant, profile, data, seed) -> trainer with
     diagnose(role) -> ({name: float}, {name: (N,) tensor})
     figures(role) -> {name: tensor}         optional: what the figures show of a role
     precision                               optional: of its networks, if not float32
+    initialisation                          optional: of its networks, if not from scratch
     state_dict(), load_state_dict(state)    tensors, numbers, lists and dictionaries alone
 
 `data` maps a role to {"train": Poses, "test": Poses}. Modules of this package never read files.

@@ -209,7 +209,8 @@ if len(part("full-long", "p_mpjpe_swap")):
 # In every table the columns in italics are the paper's own numbers. The small figures after a number of ours are links, one for each seed,
 # to the record of the run. Rows marked *not in the paper* are ours; the mean pose, the mean shape and the flat
 # lift learn nothing and show what a number is worth. Rows marked *another chapter's run* were made for
-# {ref}`the chapter on Yu et al. <page-yu2021-results>`: they are evaluated on all test frames, at that chapter's profile. The tables scroll sideways.
+# {ref}`the chapter on Yu et al. <page-yu2021-results>`, which reads 2D poses, or for {ref}`that on Kundu et al. <page-kundu2020-kinematic-results>`, which sees people before their
+# backgrounds; each is evaluated at its own chapter's profile, with that chapter's choice of test frames. The tables scroll sideways.
 
 # %% tags=["remove-input"]
 display(HTML(report.to_html(report.table(PAPER, "sosa-T1", SOURCES), link)))
