@@ -76,7 +76,8 @@ def canonical_3d(
     """Figure 1B of Kundu et al., AAAI 2020: a canonical skeleton with its frame C, to turn with the mouse.
 
     joints (J, 3) in trunks; hips: the left and right one; at joint `parent` the frame axes (3, 3), columns
-    e1 e2 e3, of the limb that ends there, in which the vector to `child` is given; angle: the hip line's, rad.
+    e1 e2 e3, of the limb that ends there, in which the vector to `child` is given; angle: of the hip line, in
+    radians.
     """
     joints, axes = np.asarray(joints, dtype=float), np.asarray(axes, dtype=float)
     root, thorax = joints[skeleton.root], joints[skeleton.index("thorax")]
@@ -92,20 +93,15 @@ def canonical_3d(
     line = np.array([0.0, np.cos(angle), np.sin(angle)]) * half
     traces.append(_segments([-line, -half * unit[1]], [line, half * unit[1]], CYCLE[2], 3, "dot"))
     arc = np.linspace(0, angle, 12)
-    arc = 0.9 * half * np.stack([0 * arc, np.cos(arc), np.sin(arc)], axis=-1)
+    arc = -0.9 * half * np.stack([0 * arc, np.cos(arc), np.sin(arc)], axis=-1)  # at the person's right
     traces.append(_segments(arc[:-1], arc[1:], CYCLE[2], 6))
-    labels.append((f"φ = {np.degrees(angle):.0f}°", 1.25 * line, CYCLE[2]))
+    labels.append((f"φ = {np.degrees(angle):.0f}°", -1.25 * line, CYCLE[2]))
     at = joints[parent]
     traces.append(_segments([at] * 3, at + 0.5 * axes.T, CYCLE[5], 5))
     labels += [(f"e{i + 1}", at + 0.6 * axis, CYCLE[5]) for i, axis in enumerate(axes.T)]
     limb = joints[child] - at
-    labels.append(
-        (
-            f"v: {skeleton.joints[child].replace('_', ' ')}",
-            joints[child] + 0.12 * limb / np.linalg.norm(limb),
-            INK,
-        )
-    )
+    name = skeleton.joints[child].replace("_", " ")
+    labels.append((f"v: {name}", joints[child] + 0.12 * limb / np.linalg.norm(limb), INK))
     x, y, z = (1000 * np.array([place for _, place, _ in labels])).round().T
     traces.append(
         go.Scatter3d(
@@ -119,7 +115,7 @@ def canonical_3d(
             textfont=dict(size=13, color=[colour for _, _, colour in labels]),
         )  # fmt: skip
     )
-    scene = _scene(np.concatenate([joints, [place for _, place, _ in labels]])[None], (1.0, 0.75, 0.3))
+    scene = _scene(np.concatenate([joints, [place for _, place, _ in labels]])[None], (0.95, -0.8, 0.35))
     return go.Figure(traces, _card(scene))
 
 
@@ -139,8 +135,8 @@ class Knob:
     """One setting moved through K positions, all others at rest.
 
     values: the positions' names; joints (K, J, 3) canonical, in trunks; rotation (K, 3, 3) canonical to
-    camera axes; maps (K, s, s, 3) and drawn (K, S, S, 3), None without a decoder, uint8; rest: the position in which
-    nothing differs from the other knobs' rest.
+    camera axes; maps (K, s, s, 3) and drawn (K, S, S, 3), None without a decoder, uint8; rest: the position
+    in which nothing differs from the other knobs' rest.
     """
 
     name: str
@@ -163,7 +159,7 @@ def turn_knobs(knobs: Sequence[Knob], skeleton: Skeleton) -> go.Figure:
     everything = np.concatenate([knob.joints for knob in knobs])
     cameras = np.concatenate([_camera(r) for knob in knobs for r in knob.rotation])
     scene = _scene(
-        np.concatenate([everything.reshape(-1, 3), cameras.reshape(-1, 3)])[None], (0.75, 0.95, 0.4), 0.0
+        np.concatenate([everything.reshape(-1, 3), cameras.reshape(-1, 3)])[None], (1.4, 0.55, 0.5), 0.0
     )
     scene["domain"] = dict(x=[0.0, 0.6], y=[0.0, 1.0])
 
@@ -185,7 +181,8 @@ def turn_knobs(knobs: Sequence[Knob], skeleton: Skeleton) -> go.Figure:
         sliders.append(
             dict(
                 active=knob.rest, visible=number == 0, x=0.02, len=0.96, y=0.0, yanchor="top",
-                pad=dict(t=26, b=4), ticklen=3, minorticklen=0, font=dict(size=1, color=CARD), bordercolor=CENTRE, bgcolor=GRID,
+                pad=dict(t=26, b=4), ticklen=3, minorticklen=0, font=dict(size=1, color=CARD),
+                bordercolor=CENTRE, bgcolor=GRID,
                 currentvalue=dict(prefix=f"{knob.name}: ", font=dict(size=14, color=INK), xanchor="left"),
                 steps=[
                     dict(method="update", label=value, args=[moved, layout, which])
@@ -222,9 +219,9 @@ def turn_knobs(knobs: Sequence[Knob], skeleton: Skeleton) -> go.Figure:
 
 
 def _camera(rotation) -> np.ndarray:
-    """Corners (5, 3) of a small camera 2.3 trunks from the pelvis: its centre, then the picture's corners."""
+    """Corners (5, 3) of a small camera 1.9 trunks from the pelvis: its centre, then the picture's corners."""
     corners = np.array([(0, 0, 0), (-1, -1, 1.5), (1, -1, 1.5), (1, 1, 1.5), (-1, 1, 1.5)]) * 0.22
-    return (corners - [0.0, 0.0, 2.3]) @ np.asarray(rotation, dtype=float)
+    return (corners - [0.0, 0.0, 1.9]) @ np.asarray(rotation, dtype=float)
 
 
 def _frustum(corners: np.ndarray) -> go.Scatter3d:

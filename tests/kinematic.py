@@ -1,5 +1,6 @@
 """What methods that learn from single pictures and from web video are given in tests, beside `pictured`."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from itertools import islice
@@ -24,7 +25,8 @@ SPLITS = {
 COUNTS = {"wild": 15, "sport": 4, "bodies": 4}  # takes
 # profile smoke, still smaller
 QUICK = replace(
-    kundu.PROFILES["smoke"], prior_steps=2, base_steps=2, fine_steps=2, only_steps=4, printed_steps=14, label_steps=2, batch=4,
+    kundu.PROFILES["smoke"], prior_steps=2, base_steps=2, fine_steps=2, only_steps=4, printed_steps=14,
+    label_steps=2, batch=4,
 )  # fmt: skip
 
 
@@ -53,14 +55,10 @@ def load(folder: Path) -> dict[str, dict[str, Poses]]:
     return data
 
 
-@cache
-def _footage():
-    return {}
-
-
-def make(data, variant, profile=QUICK, seed: int = 0):
-    """A trainer of the chapter; pictures of the same frames are drawn once for all trainers."""
-    known, draw = _footage(), kundu2020_trainer.take_footage
+@contextmanager
+def footage_drawn_once():
+    """A context in which all trainers of the chapter share the pictures of the same frames."""
+    known, draw = {}, kundu2020_trainer.take_footage
 
     def remembered(poses, role, size, behind="all"):
         key = (id(poses), role, size, behind)
@@ -70,4 +68,9 @@ def make(data, variant, profile=QUICK, seed: int = 0):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kundu2020_trainer, "take_footage", remembered)
-        return kundu.build(variant, profile, data, seed)
+        yield
+
+
+def make(data, variant, profile=QUICK, seed: int = 0):
+    """A trainer of the chapter."""
+    return kundu.build(variant, profile, data, seed)

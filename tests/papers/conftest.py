@@ -21,4 +21,5 @@ def hand(tmp_path_factory):
 @pytest.fixture(scope="session")
 def filmed(few, tmp_path_factory):
     """Few frames of each role that a method for single pictures and web video reads."""
-    return few | kinematic.load(tmp_path_factory.mktemp("filmed"))
+    with kinematic.footage_drawn_once():
+        yield few | kinematic.load(tmp_path_factory.mktemp("filmed"))

@@ -10,7 +10,7 @@ from kinematic import QUICK, make
 
 from lib.papers import kundu2020_kinematic as kundu
 from lib.papers.baselines import Floor
-from lib.papers.kundu2020_trainer import Variant
+from lib.papers.kundu2020_batches import Variant
 
 OURS, PRINTED = kundu.VARIANTS["unsup"], kundu.VARIANTS["as-printed"]
 TRAINED = {name: v for name, v in kundu.VARIANTS.items() if isinstance(v, Variant)}
@@ -23,7 +23,8 @@ MONITORS = {"map_gradient", "pose_spread", "appearance_spread", "leak"}
 def expected(variant):
     """Names of the losses of a variant over all stages."""
     prior = PRIOR if variant.renders else set()
-    labels = {n for n, given in {"label_2d": variant.labels_2d, "label_3d": variant.labels_3d}.items() if given}
+    given = {"label_2d": variant.labels_2d, "label_3d": variant.labels_3d}
+    labels = {name for name, value in given.items() if value}
     if variant.recipe != "staged":
         names = {"prior_3d", "prior_2d", "reconstruction"} | CYCLE | labels
         return names | (ENERGY if variant.unpaired else set())

@@ -8,9 +8,9 @@ from kinematic import QUICK
 
 from lib.kinematics import bone_ratios, camera_rotation, project_constant, project_fitted
 from lib.papers import kundu2020_kinematic as kundu
+from lib.papers.kundu2020_batches import Variant
 from lib.papers.kundu2020_data import MARGIN
 from lib.papers.kundu2020_model import COLOURS, Model
-from lib.papers.kundu2020_trainer import Variant
 from lib.skeleton import HUMAN36M_17
 
 SIZE = QUICK.image
