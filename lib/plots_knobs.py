@@ -219,9 +219,9 @@ def turn_knobs(knobs: Sequence[Knob], skeleton: Skeleton) -> go.Figure:
 
 
 def _camera(rotation) -> np.ndarray:
-    """Corners (5, 3) of a small camera 1.9 trunks from the pelvis: its centre, then the picture's corners."""
+    """Corners (5, 3) of a small camera 1.6 trunks from the pelvis: its centre, then the picture's corners."""
     corners = np.array([(0, 0, 0), (-1, -1, 1.5), (1, -1, 1.5), (1, 1, 1.5), (-1, 1, 1.5)]) * 0.22
-    return (corners - [0.0, 0.0, 1.9]) @ np.asarray(rotation, dtype=float)
+    return (corners - [0.0, 0.0, 1.6]) @ np.asarray(rotation, dtype=float)
 
 
 def _frustum(corners: np.ndarray) -> go.Scatter3d:
