@@ -185,8 +185,8 @@ def test_knobs_need_no_kernel_and_stay_small(rng):
 def test_a_camera_stands_where_its_rotation_says():
     facing = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, -1.0], [-1.0, 0.0, 0.0]])  # looks at the face
     apex, *ring = plots_knobs._camera(facing)
-    np.testing.assert_allclose(apex, [1.9, 0, 0], atol=1e-9)  # in front of the face
-    assert all(0 < corner[0] < 1.9 for corner in ring)  # and looks at it
+    np.testing.assert_allclose(apex, [1.6, 0, 0], atol=1e-9)  # in front of the face
+    assert all(0 < corner[0] < 1.6 for corner in ring)  # and looks at it
 
 
 def test_live_knobs_draw_when_a_slider_moves():
