@@ -77,7 +77,7 @@ class Filmed:
 
         window is what the crop is fixed for: "frame" recentres it on each frame's person, "clip"
         takes one crop around the whole path of a clip, "scene" one around everything that a camera
-        sees of a subject. With the last two a temporal median is defined. Another ``seed`` gives
+        sees. With the last two a temporal median is defined. Another ``seed`` gives
         other people in other scenes. Raises ValueError for an unknown role or window.
         """
         if role not in STYLES:
@@ -166,7 +166,7 @@ class Filmed:
         """Background (3, S, S) uint8 of a clip's crop: the temporal median of its frames.
 
         Up to ``frames`` pictures, evenly spaced over the clip, or, where the crop is fixed for the
-        scene, over all clips of that subject and camera. Who stays in place for more than half of
+        scene, over all clips of that camera in that scene. Who stays in place for more than half of
         that time stays in the median. Raises ValueError where crops move with the frame.
         """
         if self.window == "frame":

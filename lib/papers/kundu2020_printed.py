@@ -114,7 +114,7 @@ class PrintedTrainer(Trainer):
         return (target - self.model.encode_appearance(drawn)).abs().mean()
 
     def _energy(self, loose: dict[str, Tensor], what: str) -> Tensor:
-        """L_UNP; its optimiser leaves the decoder as it is, unless it is not frozen."""
+        """L_UNP; its optimiser leaves the decoder as it is."""
         points = self.model.encode_pose(loose["target"]).points
         appearance = self.model.encode_appearance(loose["source"])
         drawn, _ = self.model.draw(points, appearance, self.random_scenes(len(points)))

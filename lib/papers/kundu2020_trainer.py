@@ -220,7 +220,7 @@ class Trainer(Batches):
         novel = None
         if variant.novel and renders is not None:
             novel = self.novel_poses(batch)
-            with torch.no_grad():
+            with torch.no_grad(), frozen_statistics(model.decoder):
                 drawn, _ = model.draw(novel.points, appearance.detach(), self.random_scenes(batch))
             add("novel", drawn)
         labelled = self.labelled(4 * batch) if with_labels else None
@@ -274,7 +274,8 @@ class Trainer(Batches):
         if loose is not None:
             codes.append(model.encode_appearance(loose["source"]))
             model.decoder.requires_grad_(not variant.frozen)
-            pictured, _ = model.draw(loose_points, codes[1], self.random_scenes(len(loose_points)))
+            with frozen_statistics(model.decoder):
+                pictured, _ = model.draw(loose_points, codes[1], self.random_scenes(len(loose_points)))
             model.decoder.requires_grad_(True)
             if self.critic is not None:
                 losses |= self._adversary(pictured, loose["target"])
@@ -287,8 +288,9 @@ class Trainer(Batches):
                 shown.append(turned)
                 targets.append(target)
         with frozen_statistics(model.encoder):
-            again = model.encode_pose(torch.cat(shown)).points.split([len(s) for s in shown])
-        codes_again = model.encode_appearance(torch.cat(shown)).split([len(s) for s in shown])
+            again = [model.encode_pose(part).points for part in shown]
+        # apart: in one batch, normalisation would carry the gradient of L_UNP over to the decoder
+        codes_again = [model.encode_appearance(part) for part in shown]
         names = ("cycle", "energy")
         for name, target, code, p, f in zip(names, targets, codes, again, codes_again, strict=False):
             if variant.detach:
@@ -318,7 +320,8 @@ class Trainer(Batches):
         if (index - self.stages.get("prior", 0)) % MONITOR == 0:
             found["pose_spread"] = seen.joints.std(0).mean()
             found["appearance_spread"] = appearance.flatten(1).std(0).mean()
-            found["leak"] = kundu2020_diagnostics.leak(self.model, points, appearance, drawn, pairs)
+            with frozen_statistics(self.model):
+                found["leak"] = kundu2020_diagnostics.leak(self.model, points, appearance, drawn, pairs)
         return found
 
     # What comes out.

@@ -235,7 +235,7 @@ plt.show()
 # ### Backgrounds, from the frames alone
 #
 # Where a paper subtracts a background, it is estimated from the frames, by the median over time of each
-# pixel, and not taken from the generator. In a studio all that a camera saw of a subject goes into
+# pixel, and not taken from the generator. In a studio all that a camera saw goes into
 # one median. In a clip of a few seconds who stays in place stays in the median, and in web video held
 # by hand the scene itself moves: there it cannot be clean, as it cannot be for real video.
 
