@@ -51,7 +51,7 @@ class Variant:
     supervised: bool = False  # 3D labels of all pictures from the start, and nothing else
     renders: int = 20  # labelled renders
     chosen: str = "medoids"  # of the poses of role motion; or "farthest"; "bodies" are those of that role
-    weight: float = 3.0  # of all losses but L_prior and labels
+    weight: float = 3.0  # of all losses on videos without labels, and of redrawn renders
     detach: bool = True  # the targets of cycle and energy losses
 
 
@@ -77,6 +77,7 @@ def turn_pictures(
     with torch.no_grad():  # target = scale * moved + shift, seen from the first and the farthest joint
         span = (moved - moved[:, :1]).flatten(1)
         scale = ((target - target[:, :1]).flatten(1) * span).sum(1) / span.square().sum(1).clamp_min(1e-8)
+        scale = scale.clamp_min(1e-3)  # all points in one place are a collapse, but no reason to stop
         shift = target[:, 0] - scale[:, None] * moved[:, 0]
         back = torch.linalg.inv(forward) / scale[:, None, None]
         theta = torch.cat([back, -(back @ shift[..., None])], dim=-1)

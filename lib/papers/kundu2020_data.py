@@ -161,9 +161,9 @@ def choose(poses: Poses, count: int, how: str) -> Tensor:
     """Indices (count,) of frames by their canonical joints: "medoids" or "farthest"."""
     every = max(1, len(poses) // 3000)
     index = torch.arange(0, len(poses), every, device=poses.device)
-    features = canonical(poses.joints_3d[index])[0].flatten(1)
+    features = canonical(poses.joints_3d[index])[0].flatten(1).cpu()  # the same choice on every device
     rule = {"medoids": medoids, "farthest": farthest}[how]
-    return index[rule(features, min(count, len(index)))]
+    return index[rule(features, min(count, len(index))).to(index.device)]
 
 
 def take(poses: Poses, index: Tensor) -> Poses:
@@ -188,7 +188,7 @@ def draw_renders(poses: Poses, lengths: Tensor, size: int, frames: str) -> Rende
 
     The person drawn has the ratios that the model is given, so that its labels can be met exactly.
     """
-    joints, R = canonical(poses.joints_3d)
+    _, R = canonical(poses.joints_3d)
     parameters = inverse_kinematics(poses.joints_3d, frames)
     joints = forward_kinematics(parameters, lengths, frames)
     pelvis = poses.joints_3d[:, :1]

@@ -125,7 +125,7 @@ VARIANTS: dict[str, object] = {
     "prior-100": replace(OURS, renders=100),
     "bodies": replace(OURS, chosen="bodies"),
     "farthest": replace(OURS, chosen="farthest"),
-    "jakab": replace(DP, renders=0, pose="landmarks", redraw=False),
+    "jakab": replace(DP, renders=0, pose="landmarks", maps="heat", redraw=False, silhouette=0.0),
     "printed-sum": replace(PRINTED, recipe="sum"),
     "printed-sum-3": replace(PRINTED, recipe="sum", weight=3.0),
     "printed-sum-03": replace(PRINTED, recipe="sum", weight=0.3),
@@ -147,7 +147,6 @@ def supervision(variant: Variant) -> dict[str, bool]:
     """
     given = {
         "paired_2d": variant.labels_2d or variant.supervised or variant.labels_3d > 0,
-        "latent_to_pose": variant.pose == "landmarks",
     }
     return {mark: given.get(mark, False) for mark in MARKS}
 

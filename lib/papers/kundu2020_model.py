@@ -201,6 +201,8 @@ class Decoder(nn.Module):
         self.up = nn.Sequential(nn.Conv2d(c, 4 * 16, 3, 1, 1), nn.PixelShuffle(2), nn.ReLU())
         extra, colours = (16, 0) if fusion == "late" else (0, 1)
         self.last = nn.Conv2d(16 + extra, (COLOURS if palette else 3) + colours, 3, 1, 1)
+        if fusion == "late":  # a layer between, without which a person could not hide what is behind
+            self.last = nn.Sequential(_layer(16 + extra, 16 + extra), self.last)
 
     def forward(self, maps: Tensor, appearance: Tensor, background: Tensor) -> tuple[Tensor, Tensor | None]:
         with autocast(maps.device):

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lib.papers.kundu2020_batches import turn_pictures
-from lib.papers.kundu2020_trainer import Trainer
+from lib.papers.kundu2020_trainer import Trainer, frozen_statistics
 
 __all__ = ["PrintedTrainer"]
 
@@ -50,6 +50,7 @@ class PrintedTrainer(Trainer):
     def step(self, index: int) -> dict[str, Tensor]:
         """One update with the loss whose turn it is, or with all."""
         self.shown.clear()
+        self.drawn = None
         self.model.train()
         stage, _ = self.stage(index)
         names = self._names(stage)
@@ -80,7 +81,6 @@ class PrintedTrainer(Trainer):
         """One loss on a batch of its own; None where the data have nothing for it."""
         kind, what = name.split("_") if "_" in name else (name, "")
         model, batch = self.model, self.profile.batch
-        self.drawn = None
         if kind == "prior":
             shown, index = self.labelled_renders(batch)
             losses = self.prior_losses(model.encode_pose(shown), self.render_labels(index), "prior")
@@ -114,10 +114,13 @@ class PrintedTrainer(Trainer):
         return (target - self.model.encode_appearance(drawn)).abs().mean()
 
     def _energy(self, loose: dict[str, Tensor], what: str) -> Tensor:
-        """L_UNP; its optimiser leaves the decoder as it is."""
+        """L_UNP through the frozen decoder."""
         points = self.model.encode_pose(loose["target"]).points
         appearance = self.model.encode_appearance(loose["source"])
-        drawn, _ = self.model.draw(points, appearance, self.random_scenes(len(points)))
+        self.model.decoder.requires_grad_(not self.variant.frozen)
+        with frozen_statistics(self.model.decoder):
+            drawn, _ = self.model.draw(points, appearance, self.random_scenes(len(points)))
+        self.model.decoder.requires_grad_(True)
         flip = self.chance(len(drawn)) < 0.5
         angle = torch.where(flip, 0.0, (self.chance(len(drawn)) - 0.5) * 0.7)
         drawn, points = turn_pictures(drawn, points, angle, flip, self.variant.camera == "fitted")

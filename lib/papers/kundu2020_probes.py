@@ -45,7 +45,7 @@ def view_spread(poses: Poses, joints: Tensor) -> Tensor:
 
 
 def _halves(poses: Poses) -> Tensor:
-    """Whether a frame belongs to the probe's training half: every second recording of each subject."""
+    """Whether a frame belongs to the probe's training half: every second recording."""
     recordings = [group.rsplit("/", 1)[0] for group in poses.clips]
     order = {name: i for i, name in enumerate(dict.fromkeys(recordings))}
     return torch.tensor([order[name] % 2 == 0 for name in recordings], device=poses.device)[poses.clip]

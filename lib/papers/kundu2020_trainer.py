@@ -11,7 +11,13 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy
 
 from lib.image_networks import PatchDiscriminator
-from lib.kinematics import bone_ratios, canonical, forward_kinematics, inverse_kinematics
+from lib.kinematics import (
+    bone_ratios,
+    camera_parameters,
+    canonical,
+    forward_kinematics,
+    inverse_kinematics,
+)
 from lib.losses import l_d, l_d_generator
 from lib.networks import count_parameters
 from lib.papers import kundu2020_diagnostics
@@ -29,9 +35,8 @@ from lib.papers.kundu2020_model import Encoded, Model
 from lib.precision import name as precision_name
 from lib.skeleton import HUMAN36M_17
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "frozen_statistics"]
 
-MIRROR = list(HUMAN36M_17.mirror)
 CHUNK = 256
 BEHIND = {"studio": "all", "outdoor": "all", "wild": "sorted"}  # how backgrounds are come by
 LABELS = 3.0  # weight of labels, as that of the losses without
@@ -179,7 +184,7 @@ class Trainer(Batches):
         frames = self.variant.frames
         parameters, R = inverse_kinematics(pose, frames), canonical(pose)[1]
         joints = forward_kinematics(parameters, self.model.lengths, frames)
-        return Encoded(parameters, pose, joints, joints @ R.mT, points)
+        return Encoded(parameters, camera_parameters(R), joints, joints @ R.mT, points)
 
     def _losses(self, stage: str) -> tuple[dict[str, Tensor], tuple | None]:
         """All losses of a step, and what the monitors look at."""
@@ -254,7 +259,7 @@ class Trainer(Batches):
             behind = self._behind(renders[half], shown)
             again, mask = model.draw(true.points, model.encode_appearance(shown.flip(-1)), behind)
             losses["redraw"] = 6 * variant.weight * (again - shown).abs().mean()
-            if mask is not None:
+            if mask is not None and variant.silhouette:
                 outline = self.renders.mask[renders[half]].float()
                 losses["outline"] = binary_cross_entropy(mask, outline)
         losses |= self._second_pass(

@@ -76,8 +76,9 @@ from lib.geometry import normalise, rotation_y, similarity_align
 from lib.papers import kundu2020_data as material
 from lib.papers import kundu2020_kinematic as kundu
 from lib.papers import kundu2020_model as networks
+from lib.papers.kundu2020_batches import turn_pictures
 from lib.papers.kundu2020_printed import PrintedTrainer
-from lib.papers.kundu2020_trainer import Trainer, turn_pictures
+from lib.papers.kundu2020_trainer import PAINTING, Trainer
 from lib.skeleton import HUMAN36M_17 as SKELETON
 
 # %% tags=["hide-input"]
@@ -482,7 +483,7 @@ for ax, index in zip(axes.flat, upright_renders.tolist(), strict=False):
 plt.show()
 
 # %% [markdown]
-# Twenty pictures are quickly known by heart, so each is shown in many disguises: mirrored (left and right exchanged, in the parameters too), turned in the picture's plane, with jittered and permuted colours, before random backgrounds.
+# Twenty pictures are quickly known by heart, so each is shown in many disguises: mirrored (left and right exchanged, in the parameters too), turned in the picture's plane, with jittered colours, before random backgrounds.
 
 # %% tags=["remove-input"]
 code(kinematics.mirror_parameters)
@@ -612,7 +613,7 @@ code(Trainer._second_pass)
 # (kks-collapse)=
 # ## What can go wrong
 #
-# Each loss of the chapter has a solution that nobody wants. Four quantities are watched during training, and stand in the curves of every record:
+# Each loss of the chapter has a solution that nobody wants. Four quantities are watched during training, and stand in the curves of every record of a run that draws:
 #
 # | collapse | why it would pay | what shows it |
 # |---|---|---|
@@ -1052,7 +1053,7 @@ say(
 # ## Where we differ
 #
 # There is no public code of this paper, and its supplement is not public to us. What its text leaves open we have chosen, with an eye on their second paper {cite:p}`kundu2020part` and on the work whose decoder they follow {cite:p}`rhodin2018unsupervised`.
-# Whatever changes the method is a field of `Variant`, so that you can switch it back; `as-printed` switches back all of it. The numbers of the last column are read from this version of the code.
+# Whatever changes the method is a field of `Variant`, so that you can switch it back; `as-printed` switches back what the paper states. The numbers of the last column are read from this version of the code.
 
 # %% tags=["hide-input"]
 APPEARANCE = {"palette": f"a palette of {networks.COLOURS} colours", "map": "a map"}
@@ -1070,7 +1071,7 @@ TABLE = [  # setting, in the paper, here, back to the paper
     ("first stage on renders alone", "no", f"yes, {SMALL.prior_steps} updates at `cpu`, {LARGE.prior_steps} at `gpu`", "`prior_steps=0`"),
     ("$\\mathcal L_{prior}$", "$p_{3D}$ and $p_{2D}$", "also the joints in camera axes; not in `as-printed`", "with the recipe"),
     ("decoder redraws the renders", "no", "yes" if OURS.redraw else "no", "`redraw=False`"),
-    ("the mask is told where the person is", "there is none", "yes" if OURS.silhouette else "no", "`silhouette=0.0`"),
+    ("the mask is told where the person is", "there is none", "yes, by the renders' outlines and by what differs from the background" if OURS.silhouette else "no", "`silhouette=0.0`"),
     ("renders also before estimated backgrounds", "no", "yes" if OURS.backdrops else "no", "`backdrops=False`"),
     ("drawn new poses for $E_P$", "no", "yes" if OURS.novel else "no; in `novel`", ""),
     ("targets of the cycles", "not said", "constants" if OURS.detach else "differentiated", "`detach=False`"),
@@ -1085,12 +1086,18 @@ TABLE = [  # setting, in the paper, here, back to the paper
     ("picture", "224", f"{SMALL.image} at `cpu`, {LARGE.image} at `gpu`, {FULL.image} at `paper`", "profile `paper`"),
     ("maps, resolution of the middle", "14 × 14", f"{SMALL.image // 2} and {SMALL.image // 4} at `cpu`, {LARGE.image // 2} and {LARGE.image // 4} at `gpu`", ""),
     ("renders", "20 of SMPL, chosen how is not said", f"{OURS.renders} drawn people, {CHOSEN[OURS.chosen]}", '`chosen="farthest"`, `"bodies"`'),
-    ("augmentation of renders", "colour jitter, mirror, rotation", f"gain and permutation of colours, mirror, turns of {', '.join(f'{t:g}' for t in material.TURNS)}°", ""),
+    ("augmentation of renders", "colour jitter, mirror, rotation", f"gain of each colour, mirror, turns of {', '.join(f'{t:g}' for t in material.TURNS)}°", ""),
     ("gap between $I_s$ and $I_t$", "“a certain time-difference”", f"{material.GAP:g} s", ""),
     ("sorting of clips", "pixel-wise L2 between frames", f"share of pixels that change, static up to {100 * backdrops.STILL:.0f} %", ""),
     ("clips", "longer than 5 s", "every clip", ""),
     ("$T$ in $\\mathcal L_{UNP}$", "flip or in-plane rotation", "either, half of the time; turns up to 20°", ""),
     ("finetuning", "$\\mathcal L_{prior}$ and $\\mathcal L_P$ on the studio", f"the same, the last {100 * SMALL.fine_steps / (SMALL.prior_steps + SMALL.base_steps + SMALL.fine_steps):.0f} % of updates at `cpu`", ""),
+    ("labels, weak and semi", "the unsupervised model is trained further", "labels join in its finetuning, on four half batches a step; 3D labels with camera and 2D, in `as-printed` canonical joints alone", ""),
+    ("mirroring of pairs", "not said", "target and source, each half of the time", ""),
+    ("clips of role wild in $\\mathcal D_p$", "about 40 % of them", "a quarter of each batch", ""),
+    ("where $E_P$ starts", "not said", "a standing person seen from the front", ""),
+    ("step size", "constant", f"falls to 3 % of itself; {PAINTING:g} times as large for what draws; gradients of $E_P$ clipped; none of it in `as-printed`", "with the recipe"),
+    ("the cycle of $\\mathcal L_P$", "all pictures", "half of a batch; all in `as-printed`", "with the recipe"),
     ("batch", "not said", f"{SMALL.batch} of each kind at `cpu`, {LARGE.batch} at `gpu`", ""),
 ]  # fmt: skip
 say(table(("setting", "paper", "here", "to switch back"), TABLE, ("---",) * 4))
@@ -1103,11 +1110,11 @@ say(table(("setting", "paper", "here", "to switch back"), TABLE, ("---",) * 4))
 # - *A palette for $f_a$.* A map of the source could show the decoder where limbs are; at our few frames to a clip, poses of a pair are often alike, and that would pay. A palette holds colours and no places, and what people wear needs no learning, only where to look and where to paint.
 # - *Transported frames.* See {ref}`when a limb points where the face does <kks-singular>`.
 # - *One Adam and stages.* AdaGrad divides by all gradients it has ever seen; a first, wild phase slows it for good. The paper's argument for separate optimisers is that no weights need to be chosen; ours are constants, and `printed-sum` with its two neighbours shows what weights do to the paper's own losses.
-# - *Redrawn renders, silhouettes, backdrops.* See {ref}`the order of lessons <kks-recipe>`. No further label is used. Renders also stand before backgrounds that were estimated from the videos, so that no picture can be told for a render by its room.
+# - *Redrawn renders, silhouettes, backdrops.* See {ref}`the order of lessons <kks-recipe>`. The outlines of the renders come with them; of the videos no further label is used. Renders also stand before backgrounds that were estimated from the studio's videos, so that a picture of the studio cannot be told from a render by its room.
 # - *A term in camera axes.* With canonical joints and 2D points alone the rotation learns only through the projection. The same labels, compared once more.
 # - *Detached targets.* Else $\mathcal L_P$ and $\mathcal L_{UNP}$ can be lowered by making codes small, which {ref}`is a collapse <kks-collapse>`.
 # - *Renders* are our drawn people with the common bone ratios, so that their labels can be met exactly. SMPL is licensed, and nothing here downloads anything.
-# - *Crops* are cut around true joints, which stand for the boxes of a person detector. That is the only use of true joints in unlabelled training pictures.
+# - *Crops* are cut around true joints, which stand for the boxes of a person detector. The windows in which clips are sorted and backgrounds estimated, and the one scale of evaluation, are taken from them too; nothing else is, in training pictures without labels.
 # - *Evaluation.* The last state of a run, never the best on the test set. P-MPJPE is the paper's "protocol II"; because the body has a fixed scale in trunks, errors without alignment use the mean trunk of the training subjects.
 #
 # What the whole grid says is on the next page: {ref}`page-kundu2020-kinematic-results`.
