@@ -24,7 +24,7 @@ from lib.rasterize import joint_heatmaps, limb_affinity_maps
 from lib.resnet import IMAGENET_MEAN, IMAGENET_STD, ResNetTrunk, imagenet_weights
 from lib.skeleton import HUMAN36M_17
 
-__all__ = ["Encoded", "Model"]
+__all__ = ["Encoded", "Model", "frozen_statistics"]
 
 JOINTS = len(HUMAN36M_17)
 COLOURS = 8  # of a palette
@@ -307,3 +307,19 @@ class Model(nn.Module):
     def draw(self, points: Tensor, appearance: Tensor, background: Tensor) -> tuple[Tensor, Tensor | None]:
         """A person with this pose and appearance before a background: picture (N, 3, S, S), mask or None."""
         return self.decoder(self.maps(points), appearance, background)
+
+
+class frozen_statistics:
+    """A context in which batch normalisation normalises by its batch but remembers nothing of it."""
+
+    def __init__(self, network: nn.Module):
+        self.layers = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+
+    def __enter__(self) -> None:
+        self.momentum = [layer.momentum for layer in self.layers]
+        for layer in self.layers:
+            layer.momentum = 0.0
+
+    def __exit__(self, *problem) -> None:
+        for layer, momentum in zip(self.layers, self.momentum, strict=True):
+            layer.momentum = momentum

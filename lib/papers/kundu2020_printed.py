@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from lib.papers.kundu2020_batches import turn_pictures
-from lib.papers.kundu2020_trainer import Trainer, frozen_statistics
+from lib.papers.kundu2020_model import frozen_statistics
+from lib.papers.kundu2020_trainer import Trainer
 
 __all__ = ["PrintedTrainer"]
 

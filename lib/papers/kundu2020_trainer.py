@@ -31,11 +31,11 @@ from lib.papers.kundu2020_data import (
     take,
     take_footage,
 )  # fmt: skip
-from lib.papers.kundu2020_model import Encoded, Model
+from lib.papers.kundu2020_model import Encoded, Model, frozen_statistics
 from lib.precision import name as precision_name
 from lib.skeleton import HUMAN36M_17
 
-__all__ = ["Trainer", "frozen_statistics"]
+__all__ = ["Trainer"]
 
 CHUNK = 256
 BEHIND = {"studio": "all", "outdoor": "all", "wild": "sorted"}  # how backgrounds are come by
@@ -389,19 +389,3 @@ def silhouettes(pairs: dict[str, Tensor]) -> Tensor:
 def canonical_unit(poses: Tensor) -> Tensor:
     """Mean trunk length, pelvis to thorax, of poses (N, 17, 3) in mm."""
     return (poses[:, HUMAN36M_17.index("thorax")] - poses[:, 0]).norm(dim=-1).mean()
-
-
-class frozen_statistics:
-    """A context in which batch normalisation normalises by its batch but remembers nothing of it."""
-
-    def __init__(self, network: nn.Module):
-        self.layers = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
-
-    def __enter__(self) -> None:
-        self.momentum = [layer.momentum for layer in self.layers]
-        for layer in self.layers:
-            layer.momentum = 0.0
-
-    def __exit__(self, *problem) -> None:
-        for layer, momentum in zip(self.layers, self.momentum, strict=True):
-            layer.momentum = momentum

@@ -105,7 +105,10 @@ def test_one_change_at_a_time():
             "farthest": {"chosen"}, "constant-camera": {"camera"}, "novel": {"novel"},
             "no-silhouette": {"silhouette"}, "gram-schmidt": {"frames"},
         },
-        "dp": {"no-fk": {"pose"}, "no-tm": {"maps"}, "hm": {"maps"}, "jakab": {"renders", "pose", "maps", "redraw", "silhouette"}},
+        "dp": {
+            "no-fk": {"pose"}, "no-tm": {"maps"}, "hm": {"maps"},
+            "jakab": {"renders", "pose", "maps", "redraw", "silhouette"},
+        },
         "prior-only": {"bn-control": {"pictures"}, "prior-backdrops": {"pictures", "backdrops"}},
         "as-printed": {
             "as-printed-weak": {"labels_2d"}, "as-printed-semi": {"labels_3d"},

@@ -11,8 +11,7 @@ from torch import nn
 
 from lib.papers import kundu2020_diagnostics
 from lib.papers import kundu2020_kinematic as kundu
-from lib.papers.kundu2020_model import SIGMA
-from lib.papers.kundu2020_trainer import frozen_statistics
+from lib.papers.kundu2020_model import SIGMA, frozen_statistics
 from lib.skeleton import HUMAN36M_17
 
 OURS, PRINTED = kundu.VARIANTS["unsup"], kundu.VARIANTS["as-printed"]
