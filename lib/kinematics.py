@@ -20,8 +20,8 @@ from lib.skeleton import HUMAN36M_17
 
 __all__ = [
     "DISTANCE", "FOCAL", "FRAMES", "HIP_RANGE", "MOVED", "PARAMETERS", "Projected", "bone_ratios",
-    "camera_parameters", "camera_rotation", "canonical", "forward_kinematics", "inverse_kinematics",
-    "mirror_camera", "mirror_parameters", "project_constant", "project_fitted",
+    "camera_parameters", "camera_rotation", "canonical", "fit_box", "forward_kinematics",
+    "inverse_kinematics", "mirror_camera", "mirror_parameters", "project_constant", "project_fitted",
 ]  # fmt: skip
 
 MOVED = (
@@ -275,6 +275,13 @@ def project_constant(joints: Tensor, rotation: Tensor) -> Projected:
     return Projected(FOCAL * plane, turned)
 
 
+def fit_box(points: Tensor, margin: float = 1.25) -> Tensor:
+    """Points (N, J, 2) moved and scaled so that their box lies in the crop as crops are cut."""
+    low, high = points.amin(1, keepdim=True), points.amax(1, keepdim=True)
+    extent = (high - low).amax(-1, keepdim=True).clamp_min(1e-3)
+    return (points - (low + high) / 2) * (2 / margin / extent)
+
+
 def project_fitted(joints: Tensor, rotation: Tensor, margin: float = 1.25) -> Projected:
     r""":math:`T_c` with the box of the joints moved and scaled as crops are cut (ours).
 
@@ -282,6 +289,4 @@ def project_fitted(joints: Tensor, rotation: Tensor, margin: float = 1.25) -> Pr
     so is this projection, which has no parameter for it.
     """
     plane, turned = _perspective(joints, rotation)
-    low, high = plane.amin(1, keepdim=True), plane.amax(1, keepdim=True)
-    extent = (high - low).amax(-1, keepdim=True).clamp_min(1e-3)
-    return Projected((plane - (low + high) / 2) * (2 / margin / extent), turned)
+    return Projected(fit_box(plane, margin), turned)

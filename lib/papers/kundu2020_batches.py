@@ -6,11 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
+from lib.kinematics import fit_box
 from lib.papers.kundu2020_data import MARGIN, Footage, Renders
 from lib.papers.kundu2020_model import Encoded, Model
 from lib.skeleton import HUMAN36M_17
 
-__all__ = ["Batches", "Variant", "fit_box", "turn_pictures"]
+__all__ = ["Batches", "Variant", "turn_pictures"]
 
 MIRROR = list(HUMAN36M_17.mirror)
 # Parameters that are mixed between renders: hips and trunk, each leg, each arm.
@@ -55,13 +56,6 @@ class Variant:
     detach: bool = True  # the targets of cycle and energy losses
 
 
-def fit_box(points: Tensor) -> Tensor:
-    """Points (N, J, 2) moved and scaled so that their box lies in the crop as crops are cut."""
-    low, high = points.amin(1, keepdim=True), points.amax(1, keepdim=True)
-    extent = (high - low).amax(-1, keepdim=True).clamp_min(1e-3)
-    return (points - (low + high) / 2) * (2 / MARGIN / extent)
-
-
 def turn_pictures(
     pictures: Tensor, points: Tensor, angle: Tensor, flip: Tensor, refit: bool
 ) -> tuple[Tensor, Tensor]:
@@ -73,7 +67,7 @@ def turn_pictures(
     side = torch.where(flip, -1.0, 1.0)
     forward = torch.stack([cosine * side, -sine, sine * side, cosine], dim=-1).unflatten(-1, (2, 2))
     moved = points @ forward.mT
-    target = fit_box(moved) if refit else moved
+    target = fit_box(moved, MARGIN) if refit else moved
     with torch.no_grad():  # target = scale * moved + shift, seen from the first and the farthest joint
         span = (moved - moved[:, :1]).flatten(1)
         scale = ((target - target[:, :1]).flatten(1) * span).sum(1) / span.square().sum(1).clamp_min(1e-8)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from kinematic import make
 
-from lib.kinematics import canonical
+from lib.kinematics import canonical, fit_box
 from lib.papers import kundu2020_kinematic as kundu
-from lib.papers.kundu2020_batches import fit_box, turn_pictures
+from lib.papers.kundu2020_batches import turn_pictures
 from lib.papers.kundu2020_data import MARGIN
 from lib.skeleton import HUMAN36M_17
 
