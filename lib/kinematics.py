@@ -275,9 +275,10 @@ def project_constant(joints: Tensor, rotation: Tensor) -> Projected:
     return Projected(FOCAL * plane, turned)
 
 
-def fit_box(points: Tensor, margin: float = 1.25) -> Tensor:
-    """Points (N, J, 2) moved and scaled so that their box lies in the crop as crops are cut."""
-    low, high = points.amin(1, keepdim=True), points.amax(1, keepdim=True)
+def fit_box(points: Tensor, margin: float = 1.25, joints: int | None = None) -> Tensor:
+    """Points (N, J, 2) moved and scaled so that the box of the first joints lies as crops are cut."""
+    box = points[:, :joints]
+    low, high = box.amin(1, keepdim=True), box.amax(1, keepdim=True)
     extent = (high - low).amax(-1, keepdim=True).clamp_min(1e-3)
     return (points - (low + high) / 2) * (2 / margin / extent)
 

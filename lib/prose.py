@@ -79,7 +79,7 @@ def order(table: Table, source: int = 0) -> list[str]:
     """For each printed column: our best row, and how many pairs of rows have the paper's order."""
     lines = []
     for column, printed in enumerate(table.printed):
-        lower = METRICS[printed.metric].better == "lower"
+        lower = printed.measure.better == "lower"
         rows = [
             (line.reported[column], cell.mean, line.row)
             for line in table.rows
@@ -94,7 +94,7 @@ def order(table: Table, source: int = 0) -> list[str]:
         name = re.sub(r"L_(\w+)", r"$L_{\1}$", best.label).replace("Ω", r"\Omega")
         lines.append(
             f"{printed.label}: {'lowest' if lower else 'highest'} in the row “{name}” "
-            f"({amount(value, METRICS[printed.metric].unit)} {METRICS[printed.metric].unit}); "
+            f"({amount(value, printed.measure.unit)} {printed.measure.unit}".rstrip() + "); "
             f"{same} of {len(pairs)} pairs of rows stand in the paper's order."
         )
     return lines

@@ -154,7 +154,7 @@ def _measure(runs: Mapping[str, Sequence[Record]], row: Row, column: Column) -> 
     read = sorted(((r, v) for r, v in read if v is not None), key=lambda pair: pair[0]["seed"])
     if not read:
         return None
-    values = [value * METRICS[column.metric].factor for _, value in read]
+    values = [value * column.measure.factor for _, value in read]
     std = statistics.stdev(values) if len(values) > 1 else None
     used = tuple(record for record, _ in read)
     return Measured(statistics.fmean(values), std, tuple(record["seed"] for record in used), used)
@@ -205,13 +205,13 @@ def to_html(table: Table, link: Link = _path) -> str:
             mark = f' <span class="extra-mark">({", ".join(marks)})</span>' if marks else ""
             cells += f'<th scope="row">{_text(line.row.label)}{mark}</th>'
             cells += f"<td>{_text(line.row.detail)}</td>" if "detail" in stubs else ""
-            for j, number in enumerate(line.reported):
-                text = _dash("not reported") if number is None else _number(number, "mm")
+            for j, (number, column) in enumerate(zip(line.reported, table.printed, strict=True)):
+                text = _dash("not reported") if number is None else _digits(number, column)
                 cells += f'<td class="reported number{" first" if j == 0 else ""}">{text}</td>'
             for measured in line.measured:
-                for j, cell in enumerate(measured):
+                for j, (cell, column) in enumerate(zip(measured, table.columns, strict=True)):
                     first = " first" if j == 0 else ""
-                    cells += f'<td class="measured number{first}">{_cell(cell, link)}</td>'
+                    cells += f'<td class="measured number{first}">{_cell(cell, column, link)}</td>'
             kind = "ours" if line.row.ours else "extra" if line.row.extra else "quoted"
             lines.append(f'<tr class="{kind}">{cells}</tr>')
         body.append(f"<tbody>{''.join(lines)}</tbody>")
@@ -233,7 +233,7 @@ def _groups(rows: Sequence[TableRow]) -> list[list[TableRow]]:
 
 
 def _column(column: Column, kind: str, first: bool) -> str:
-    metric = METRICS[column.metric]
+    metric = column.measure
     arrow = "↓" if metric.better == "lower" else "↑"
     name = f"{column.group} {column.label}".strip()
     arrow = f'<abbr title="{metric.better} is better">{arrow}</abbr>'
@@ -262,7 +262,8 @@ def _caption(table: Table) -> str:
         data = DATA.get(source.collection, "")
         starts = {r.get("provenance", {}).get("initialisation") for cell in own for r in cell.records}
         starts = " or ".join(sorted(starts - {None}))
-        roles = " and ".join(dict.fromkeys(column.role for column in table.columns))
+        roles = dict.fromkeys(column.role for column in table.columns if column.role != "diagnostics")
+        roles = " and ".join(roles)
         if source.profile == "smoke":
             seeds = "numbers of the smoke profile only test the machinery and are not shown"
         elif not counts:
@@ -279,21 +280,21 @@ def _caption(table: Table) -> str:
         )
     given: dict[str, list[str]] = {}
     for column in table.columns:
-        names = given.setdefault(METRICS[column.metric].scale, [])
-        if METRICS[column.metric].label not in names:
-            names.append(METRICS[column.metric].label)
-    scales = "; ".join(f"{', '.join(names)}: {scale}" for scale, names in given.items())
+        names = given.setdefault(column.measure.scale, [])
+        if column.measure.label not in names:
+            names.append(column.measure.label)
+    scales = "; ".join(f"{', '.join(names)}: {scale}" for scale, names in given.items() if scale)
     parts.append(f"Scale given to our predictions: {scales}.")
     averaged = "" if all(column.action for column in table.columns) else ", averaged over actions"
     parts.append(f"Mean ± standard deviation over seeds{averaged}; each links to its records.")
     return " ".join([*parts, _text(table.reported.note)]).strip()
 
 
-def _cell(cell: Measured | None, link: Link) -> str:
+def _cell(cell: Measured | None, column: Column, link: Link) -> str:
     if cell is None:
         return _dash("not run")
-    spread = "" if cell.std is None else f'<span class="std"> ± {_number(cell.std, "mm")}</span>'
-    value = _number(cell.mean, "mm") + spread
+    spread = "" if cell.std is None else f'<span class="std"> ± {_digits(cell.std, column)}</span>'
+    value = _digits(cell.mean, column) + spread
     if len(cell.records) == 1:
         return _anchor(cell.records[0], value, link)
     return f'{value}<span class="seeds">{_seed_links(cell.records, link)}</span>'
@@ -317,6 +318,12 @@ def _seed_links(used: Sequence[Record], link: Link) -> str:
 
 def _dash(reason: str) -> str:
     return f'<span class="none" title="{reason}"><span class="hidden">{reason}</span>–</span>'
+
+
+def _digits(value: float, column: Column) -> str:
+    """One digit in mm and percent, two for a share that is printed without a unit."""
+    text = f"{value:.1f}" if column.measure.unit else f"{value:.2f}"
+    return text.replace("-", "−")
 
 
 def _number(value: float, unit: str) -> str:

@@ -10,7 +10,9 @@ The file is `book/papers/<slug>.yml`:
     tables:         id -> title, headings, note, columns, rows
       headings:     label (of the method), and group and detail where rows have them
       columns:      metric, role, label (as printed), group; action for one that shows an action
-                    instead of the mean of all; `extra: true` for one that the paper does not print
+                    instead of the mean of all; `extra: true` for one that the paper does not print.
+                    With role diagnostics the metric is a diagnostic, and `better` says which way
+                    is better: lower or higher
       rows:         label, group, detail; reported: a number or null for each printed column;
                     runs: the variant, or a mapping from column group to variant, where slug/variant
                     is a run of another paper; `ours: true` for the paper's own method,
@@ -87,6 +89,7 @@ METRICS = {
     "p_mpjpe_mirrored": Metric("P-MPJPE (mirrored)", "mm", "lower", SIMILARITY),
     "mpjpe_oracle": Metric("MPJPE (oracle)", "mm", "lower", ORACLE),
     "pck": Metric("PCK", "%", "higher", TRAIN),
+    "pck_frames": Metric("PCK (frame mean)", "%", "higher", TRAIN),
     "auc": Metric("AUC", "%", "higher", TRAIN),
     "pck_aligned": Metric("PCK (aligned)", "%", "higher", SIMILARITY),
     "auc_aligned": Metric("AUC (aligned)", "%", "higher", SIMILARITY),
@@ -97,7 +100,8 @@ METRICS = {
 class Column:
     """One column of a table: a metric at a role, with the label that the paper prints.
 
-    Without `action` it is the mean of all actions.
+    Without `action` it is the mean of all actions. At role "diagnostics" it is a diagnostic, of
+    which `better` says the direction.
     """
 
     metric: str
@@ -106,6 +110,13 @@ class Column:
     group: str = ""
     extra: bool = False
     action: str = ""
+    better: str = ""
+
+    @property
+    def measure(self) -> Metric:
+        """How the column's numbers are shown; those of a diagnostic as they are."""
+        diagnostic = self.role == "diagnostics"
+        return Metric(self.label, "", self.better, "") if diagnostic else METRICS[self.metric]
 
 
 @dataclass(frozen=True)
@@ -306,7 +317,7 @@ def _paper(content: Any, slug: str, others: _Others) -> Paper:
         slug, about, roles, tuple(grid), tuple(grid_extra),
         _known(fixed, variants, "deterministic", "variant"), variants, diagnostics,
         {
-            id: _table(id, table, f"tables.{id}", variants, roles, others)
+            id: _table(id, table, f"tables.{id}", variants, roles, diagnostics, others)
             for id, table in tables.items()
         },
         {id: _marks(id, table, f"marks.{id}") for id, table in marks.items()},
@@ -322,7 +333,7 @@ def _paper(content: Any, slug: str, others: _Others) -> Paper:
 
 
 def _table(
-    id: str, value: Any, place: str, variants: Mapping, roles: Mapping, others: _Others
+    id: str, value: Any, place: str, variants: Mapping, roles: Mapping, diagnostics: Mapping, others: _Others
 ) -> ReportedTable:
     title, headings, note, columns, rows = _take(
         value, place,
@@ -333,16 +344,24 @@ def _table(
     read = []
     for i, column in enumerate(columns):
         where = f"{place}.columns[{i}]"
-        metric, role, label, group, extra, action = _take(
+        metric, role, label, group, extra, action, better = _take(
             column, where,
             metric=(str, ...), role=(str, ...), label=(str, ""), group=(str, ""),
-            extra=(bool, False), action=(str, ""),
+            extra=(bool, False), action=(str, ""), better=(str, ""),
         )  # fmt: skip
-        _known([metric], METRICS, where, "metric")
-        _known([role], roles, where, "role")
-        if action and metric.endswith("_frames"):
+        if role == "diagnostics":
+            _known([metric], diagnostics, where, "diagnostic")
+            _known([better], ("lower", "higher"), where, "direction")
+            label = label or metric.replace("_", " ")
+        else:
+            _known([metric], METRICS, where, "metric")
+            _known([role], roles, where, "role")
+            label = label or METRICS[metric].label
+        if better and role != "diagnostics":
+            raise PaperError(f"{where}: only a diagnostic says which way is better")
+        if action and (role == "diagnostics" or metric.endswith("_frames")):
             raise PaperError(f"{where}: the mean over frames is of all actions, not of {action!r}")
-        read.append(Column(metric, role, label or METRICS[metric].label, group, extra, action))
+        read.append(Column(metric, role, label, group, extra, action, better))
     table = ReportedTable(
         id, title, headings, note, tuple(read),
         tuple(

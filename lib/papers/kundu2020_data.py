@@ -5,6 +5,7 @@ other clips are only pictures of the same person (D_unp).
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -84,8 +85,12 @@ class Footage:
 
     def partner(self, index: Tensor, generator: torch.Generator) -> Tensor:
         """Frames (B,) of the same clip at least GAP seconds away, or as far as the clip goes."""
-        gap = max(1, round(GAP * float(self.poses.fps.min())))
-        return self.poses.other(index, gap, generator)
+        return self.poses.other(index, self.gap, generator)
+
+    @cached_property
+    def gap(self) -> int:
+        """GAP in frames; asked of the device once."""
+        return max(1, round(GAP * float(self.poses.fps.min())))
 
     def pictures(self, index: Tensor) -> Tensor:
         """Pictures (B, 3, S, S) in [0, 1]."""

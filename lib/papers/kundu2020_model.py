@@ -24,7 +24,10 @@ from lib.rasterize import joint_heatmaps, limb_affinity_maps
 from lib.resnet import IMAGENET_MEAN, IMAGENET_STD, ResNetTrunk, imagenet_weights
 from lib.skeleton import HUMAN36M_17
 
-__all__ = ["Encoded", "Model", "frozen_statistics"]
+__all__ = [
+    "AppearanceEncoder", "COLOURS", "Encoded", "Model", "PoseEncoder", "conv_layer", "frozen_statistics",
+    "standing",
+]  # fmt: skip
 
 JOINTS = len(HUMAN36M_17)
 COLOURS = 8  # of a palette
@@ -58,7 +61,7 @@ class Encoded:
         return Encoded(*(getattr(self, name)[index] for name in self.__dataclass_fields__))
 
 
-def _layer(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+def conv_layer(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -70,7 +73,7 @@ class _Residual(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int):
         super().__init__()
         self.body = nn.Sequential(
-            _layer(inputs, outputs, stride),
+            conv_layer(inputs, outputs, stride),
             nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
             nn.BatchNorm2d(outputs),
         )
@@ -83,7 +86,7 @@ class _Residual(nn.Module):
         return torch.relu(self.body(x) + self.past(x))
 
 
-def _standing(frames: str) -> Tensor:
+def standing(frames: str) -> Tensor:
     """Parameters (40,) of a standing person with hanging arms: where the encoder starts from."""
     places = {
         "right_hip": (0, -0.25, 0), "right_knee": (0.05, -0.25, -0.95), "right_ankle": (-0.05, -0.25, -1.9),
@@ -106,12 +109,12 @@ class PoseEncoder(nn.Module):
     branches of dense layers.
     """
 
-    def __init__(self, profile, code: int):
+    def __init__(self, profile, code: int, camera: int = 6):
         super().__init__()
         if profile.encoder == "small":
             widths = profile.encoder_widths
             self.trunk = nn.Sequential(
-                _layer(3, widths[0], 2, 5),
+                conv_layer(3, widths[0], 2, 5),
                 *(_Residual(a, b, 2) for a, b in zip(widths, widths[1:], strict=False)),
                 _Residual(widths[-1], widths[-1], 1),
             )
@@ -124,7 +127,7 @@ class PoseEncoder(nn.Module):
             if weights is not None:
                 self.trunk.load_state_dict(weights)
             self.initialisation = "from scratch" if weights is None else "ImageNet"
-        self.narrow = _layer(channels, profile.narrow, 1, 1)
+        self.narrow = conv_layer(channels, profile.narrow, 1, 1)
         features = profile.narrow * (profile.image // stride) ** 2
         hidden = profile.hidden
         self.pose = nn.Sequential(
@@ -134,12 +137,13 @@ class PoseEncoder(nn.Module):
             nn.ReLU(),
             nn.Linear(hidden, code),
         )
-        self.camera = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, 6))
+        self.camera = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, camera))
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
         with torch.no_grad():
             self.pose[-1].weight.mul_(0.1)
-            self.camera[-1].bias.copy_(torch.tensor([0.0, 0.3, 0.0, 1.0, 0.0, 1.0]))
+            self.camera[-1].bias.zero_()
+            self.camera[-1].bias[:6] = torch.tensor([0.0, 0.3, 0.0, 1.0, 0.0, 1.0])
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
         with autocast(pictures.device):
@@ -162,21 +166,28 @@ class AppearanceEncoder(nn.Module):
         a, b, c = widths
         if form == "map":
             self.body = nn.Sequential(
-                _layer(3, a), _layer(a, a, 2), _layer(a, b), _layer(b, b), _layer(b, b, 2), _layer(b, c),
-                _layer(c, c), _layer(c, c), _layer(c, c), _layer(c, channels),
+                conv_layer(3, a), conv_layer(a, a, 2), conv_layer(a, b), conv_layer(b, b),
+                conv_layer(b, b, 2), conv_layer(b, c), conv_layer(c, c), conv_layer(c, c),
+                conv_layer(c, c), conv_layer(c, channels),
             )  # fmt: skip
         else:
             self.body = nn.Sequential(
-                _layer(3, a, 2), _layer(a, b, 2), _layer(b, c), _layer(c, c), nn.Conv2d(c, COLOURS, 1)
+                conv_layer(3, a, 2), conv_layer(a, b, 2), conv_layer(b, c), conv_layer(c, c),
+                nn.Conv2d(c, COLOURS, 1),
             )
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor, person: Tensor | None = None) -> Tensor:
+        """Appearance of pictures (N, 3, S, S); a palette looks at the person (N, 1, S, S) alone, if given."""
         with autocast(pictures.device):
             x = self.body(2 * pictures - 1)
         if self.form == "map":
             return x.float()
-        attention = torch.softmax(x.float().flatten(2), dim=-1)
-        small = avg_pool2d(pictures, pictures.shape[-1] // x.shape[-1]).flatten(2)
+        reduce = pictures.shape[-1] // x.shape[-1]
+        x = x.float()
+        if person is not None:
+            x = x + avg_pool2d(person, reduce).clamp_min(1e-3).log()
+        attention = torch.softmax(x.flatten(2), dim=-1)
+        small = avg_pool2d(pictures, reduce).flatten(2)
         return (attention @ small.mT).flatten(1)
 
 
@@ -194,15 +205,15 @@ class Decoder(nn.Module):
             raise ValueError(f"fusion is late or composite, not {fusion!r}")
         a, b, c = widths
         self.palette = palette
-        self.squeeze = nn.Sequential(_layer(maps, a), _layer(a, b, 2))  # f_2D
-        self.middle = nn.Sequential(_layer(b + appearance, b), _layer(b, b))
-        self.fine = _layer(b + a, c)
-        self.behind = nn.Sequential(_layer(3, 16), _layer(16, 16)) if fusion == "late" else None
+        self.squeeze = nn.Sequential(conv_layer(maps, a), conv_layer(a, b, 2))  # f_2D
+        self.middle = nn.Sequential(conv_layer(b + appearance, b), conv_layer(b, b))
+        self.fine = conv_layer(b + a, c)
+        self.behind = nn.Sequential(conv_layer(3, 16), conv_layer(16, 16)) if fusion == "late" else None
         self.up = nn.Sequential(nn.Conv2d(c, 4 * 16, 3, 1, 1), nn.PixelShuffle(2), nn.ReLU())
         extra, colours = (16, 0) if fusion == "late" else (0, 1)
         self.last = nn.Conv2d(16 + extra, (COLOURS if palette else 3) + colours, 3, 1, 1)
         if fusion == "late":  # a layer between, without which a person could not hide what is behind
-            self.last = nn.Sequential(_layer(16 + extra, 16 + extra), self.last)
+            self.last = nn.Sequential(conv_layer(16 + extra, 16 + extra), self.last)
 
     def forward(self, maps: Tensor, appearance: Tensor, background: Tensor) -> tuple[Tensor, Tensor | None]:
         with autocast(maps.device):
@@ -249,7 +260,7 @@ class Model(nn.Module):
         maps = JOINTS + len(LIMBS)
         self.decoder = Decoder(maps, code, profile.decoder_widths, variant.fusion, palette)
         self.register_buffer("lengths", lengths.clone())
-        self.register_buffer("standing", _standing(variant.frames))
+        self.register_buffer("standing", standing(variant.frames))
         if variant.pose != "kinematic":
             outputs = JOINTS * (3 if variant.pose == "free" else 2)
             self.bypass = nn.Sequential(nn.Linear(PARAMETERS, 256), nn.ReLU(), nn.Linear(256, outputs))
@@ -257,7 +268,7 @@ class Model(nn.Module):
             side = self.map_size // 4
             self.drawer = nn.Sequential(
                 nn.Linear(2 * JOINTS, 32 * side**2), nn.ReLU(), nn.Unflatten(1, (32, side, side)),
-                nn.Upsample(scale_factor=2), _layer(32, 32), nn.Upsample(scale_factor=2),
+                nn.Upsample(scale_factor=2), conv_layer(32, 32), nn.Upsample(scale_factor=2),
                 nn.Conv2d(32, JOINTS + len(LIMBS), 3, 1, 1),
             )  # fmt: skip
 
