@@ -1,7 +1,7 @@
-"""Figures of the part-guided model: its diagrams, its puppet, its maps and its losses.
+"""Figures of the part-guided model: its diagrams, its puppet and its maps.
 
 Everything is drawn on the light card of `lib.plots`. A figure takes arrays, whoever computed them. What can
-be moved, in a page or in JupyterLab, is in `lib.plots_orbit`.
+be moved, in a page or in JupyterLab, is in `lib.plots_orbit`; segmentations are in `lib.plots_parts`.
 
 Training code never imports this module.
 """
@@ -16,34 +16,18 @@ from matplotlib.figure import Figure
 
 from lib.plots import CARD, CENTRE, CYCLE, INK, LEFT, RIGHT, lines, subplots
 from lib.plots_diagrams import Card, arrow, board, box, elbow, loss, network, picture_card, pose_card
-from lib.plots_images import draw_bones, show_picture
+from lib.plots_images import show_picture
+from lib.plots_parts import PART_COLOURS
 from lib.skeleton import Skeleton
 
 __all__ = [
-    "PART_COLOURS", "chain_diagram", "coloured_parts", "consistency_diagram", "energy_diagram",
-    "order_curves", "overview_diagram", "picture_rows", "profile_across", "template_panels", "tinted",
-    "warp_panels",
+    "chain_diagram", "consistency_diagram", "energy_diagram", "order_curves", "overview_diagram",
+    "profile_across", "template_panels", "tinted", "warp_panels",
 ]  # fmt: skip
 
 FIXED = CENTRE  # what is computed by a formula; what is learned has CYCLE[0]
 SIDE = 1.15  # inches of a card
-GROUND = "#fcfcfa"
-# In the order of labels: left limbs are cold, right limbs warm, lower ones lighter than upper ones.
-PART_COLOURS = {
-    "background": GROUND, "head": "#b0508a", "torso": "#7d8590",
-    "left_upper_arm": "#0072b2", "left_lower_arm": "#7cc3ee", "left_upper_leg": "#00674b",
-    "left_lower_leg": "#4fc3a1", "right_upper_arm": "#c24a00", "right_lower_arm": "#f4a36a",
-    "right_upper_leg": "#7a5c00", "right_lower_leg": "#e6c34a",
-}  # fmt: skip
 _RGB = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in PART_COLOURS.values()], dtype=float)
-
-
-def coloured_parts(labels) -> np.ndarray:
-    """Segmentations (..., S, S), 0 background and 1 to 10 the parts, as pictures (..., S, S, 3) uint8."""
-    labels = np.asarray(labels)
-    if labels.size and not 0 <= labels.min() <= labels.max() < len(_RGB):
-        raise ValueError(f"labels are 0 to {len(_RGB) - 1}, not {labels.min()} to {labels.max()}")
-    return _RGB[labels.astype(int)].astype(np.uint8)
 
 
 def tinted(maps, owner: Sequence[int]) -> np.ndarray:
@@ -310,34 +294,4 @@ def order_curves(
     for ax, series, title in zip(axes, (printed, mended), ("as printed", "mended"), strict=True):
         lines(series, strength, xlabel=r"$\phi_p$ of the part", ylabel="", title=title, ax=ax)
         ax.set_ylim(-0.02, 1.02)
-    return figure
-
-
-def picture_rows(
-    rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str], *, labels: Sequence[str] | None = None,
-    points: Mapping[tuple[int, int], np.ndarray] | None = None, skeleton: Skeleton | None = None,
-) -> Figure:  # fmt: skip
-    """A table of pictures (S, S, 3) uint8 or maps (S, S) in [0, 1], with column titles and row labels.
-
-    points {(row, column): (J, 2)} are poses drawn over them. A None leaves its place empty.
-    """
-    columns = len(titles)
-    side = 7.0 / columns
-    figure, axes = subplots(len(rows), columns, height=side * len(rows) + 0.35, squeeze=False)
-    figure.get_layout_engine().set(h_pad=0.02, w_pad=0.02, hspace=0.02, wspace=0.02)
-    for i, row in enumerate(rows):
-        for k, (ax, picture) in enumerate(zip(axes[i], row, strict=True)):
-            ax.axis("off")
-            if picture is None:
-                continue
-            show_picture(ax, picture)
-            if points and (i, k) in points:
-                draw_bones(ax, points[i, k], skeleton, linewidth=1.6, outline=True)
-        if labels is not None:
-            axes[i, 0].text(
-                0.02, 0.02, labels[i], transform=axes[i, 0].transAxes, fontsize=9.5, color=INK, va="bottom",
-                bbox=dict(facecolor=CARD, edgecolor="none", pad=1.2, alpha=0.85),
-            )  # fmt: skip
-    for ax, title in zip(axes[0], titles, strict=True):
-        ax.set_title(title, fontsize=11)
     return figure

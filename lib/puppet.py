@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from scipy.ndimage import distance_transform_edt, gaussian_filter
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
@@ -127,7 +127,7 @@ def template(kind: str = "face", size: int = 128) -> Template:
     centres = pixel_centres(size, torch.zeros(()))
     pixels = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), dim=-1)
     corners = torch.stack([_place(name)[0] for name in _CORNERS])
-    masks, widths, anchors, ends = [], [], [], []
+    distances, widths, anchors, ends = [], [], [], []
     for name, _, limb in shapes.values():
         if limb is None:
             shares = torch.linspace(0, 1, 17)[:, None]
@@ -146,26 +146,25 @@ def template(kind: str = "face", size: int = 128) -> Template:
                 pixels, a + start * (b - a), a + stop * (b - a), first * TRUNK, second * TRUNK
             )
             width, pair, numbers = (first + second) * TRUNK, [a, b], [i, j]
-        masks.append(distance < 0)
+        distances.append(distance * size / 2)
         widths.append(width * size / 2)
         anchors.append(torch.stack(pair))
         ends.append(numbers)
-    maps, rings = zip(*(_soften(m, w) for m, w in zip(masks, widths, strict=True)), strict=True)
+    maps, rings = zip(*(_soften(d, w) for d, w in zip(distances, widths, strict=True)), strict=True)
     return Template(
         names=tuple(shapes), owner=tuple(PARTS.index(part) for _, part, _ in shapes.values()),
-        masks=torch.stack(masks).float(), maps=torch.stack(maps), rings=torch.stack(rings),
+        masks=(torch.stack(distances) < 0).float(), maps=torch.stack(maps), rings=torch.stack(rings),
         anchors=torch.stack(anchors), ends=torch.tensor(ends), corners=corners,
         fit=torch.linalg.pinv(torch.cat([corners, torch.ones(4, 1)], dim=1)),
         torso=list(shapes).index("torso"),
     )  # fmt: skip
 
 
-def _soften(mask: Tensor, width: float) -> tuple[Tensor, Tensor]:
-    """phi_c and psi_c (T, T) of a drawing whose part is so many pixels wide."""
-    inside = torch.from_numpy(distance_transform_edt(mask.numpy()))
-    outside = torch.from_numpy(distance_transform_edt(~mask.numpy()))
-    eroded, dilated = inside > ERODE * width, outside <= DILATE * width
-    ring = dilated & ~eroded
+def _soften(distance: Tensor, width: float) -> tuple[Tensor, Tensor]:
+    """phi_c and psi_c (T, T) of a drawing by the signed distance to its outline and its part's width, in
+    px."""
+    eroded = distance < -ERODE * width
+    ring = (distance <= DILATE * width) & ~eroded
     soft = [gaussian_filter(m.numpy().astype("float32"), BLUR * width) for m in (eroded, ring)]
     return tuple(torch.from_numpy(m * (m > 1e-4)) for m in soft)  # denormal numbers are slow
 
@@ -206,7 +205,8 @@ def _limb_maps(shape: Template, points: Tensor, scale: Tensor | None) -> tuple[T
     :math:`z = (q_2 - q_1) / (r_2 - r_1)`. With a scale, z only turns and stretches along the limb.
     """
     first, second = points[:, shape.ends[:, 0]], points[:, shape.ends[:, 1]]
-    rest = shape.anchors[:, 1] - shape.anchors[:, 0]
+    anchors = shape.anchors.to(points)
+    rest = anchors[:, 1] - anchors[:, 0]
     length = rest.norm(dim=-1)
     limb = second - first
     size = (limb.square().sum(-1) + 1e-12).sqrt()
@@ -219,7 +219,7 @@ def _limb_maps(shape: Template, points: Tensor, scale: Tensor | None) -> tuple[T
     across = along if scale is None else (scale[:, None] / TRUNK).expand_as(along)
     drawn = rest / length[:, None]
     A = _turn(drawn) @ torch.diag_embed(1 / torch.stack([along, across], dim=-1)) @ _turn(unit).mT
-    return A, shape.anchors[:, 0] - (A @ first[..., None])[..., 0]
+    return A, anchors[:, 0] - (A @ first[..., None])[..., 0]
 
 
 def _turn(unit: Tensor) -> Tensor:
@@ -243,7 +243,7 @@ def _torso_map(shape: Template, points: Tensor, scale: Tensor | None) -> tuple[T
     unit = torch.where((size > 1e-4)[:, None], y / size[:, None], down)
     least = THIN * (size.clamp_min(SHORTEST).detach() if scale is None else scale / TRUNK)
     across = (x * torch.stack([unit[:, 1], -unit[:, 0]], dim=-1)).sum(-1)
-    wide, high = ((v**4 + least**4) ** 0.25 for v in (across, size))
+    wide, high = torch.maximum(across.abs(), least), torch.maximum(size, least)
     shear = (x * unit).sum(-1) * across / wide
     zero = torch.zeros_like(wide)
     inverse = torch.stack([1 / wide, zero, -shear / (wide * high), 1 / high], dim=-1).unflatten(-1, (2, 2))

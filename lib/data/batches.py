@@ -1,7 +1,7 @@
 """Whole datasets on the device, drawn from by index: no Python loop over samples in a step."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -97,6 +97,24 @@ class Poses:
         draw = (draw * count).long().minimum((count - 1).clamp(min=0))
         chosen = torch.where(draw < before, first + draw, index + minimum_gap + draw - before)
         return torch.where(count > 0, chosen, _further(index, first, last))
+
+    def thinned(self, stride: int) -> "Poses":
+        """Every stride-th frame of each clip, from its first on; its fps is divided accordingly."""
+        if stride < 1:
+            raise ValueError(f"stride is at least 1, not {stride}")
+        place = torch.arange(len(self), device=self.device) - self.start[self.clip]
+        kept = (place % stride == 0).nonzero()[:, 0]
+        length = (self.length + stride - 1) // stride
+        rows = {
+            name: None if getattr(self, name) is None else getattr(self, name)[kept]
+            for name in (
+                *("joints_3d", "joints_2d", "detected_2d", "K", "R", "t"),
+                *("clip", "action", "subject", "camera"),
+            )
+        }
+        return replace(
+            self, **rows, start=length.cumsum(0) - length, length=length, fps=self.fps / stride
+        )
 
     def window(self, index: Tensor, size: int) -> Tensor:
         """(..., size) frames centred on each indexed frame, the clip's first and last repeated."""

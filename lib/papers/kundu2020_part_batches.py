@@ -11,7 +11,7 @@ from lib.papers.kundu2020_part_data import Frames, Prior, clothe, paint
 from lib.papers.kundu2020_part_model import GREY, PartModel, Seen
 from lib.skeleton import HUMAN36M_17
 
-__all__ = ["Batches", "Puppets", "Variant", "turned"]
+__all__ = ["Batches", "Puppets", "Variant", "WILD", "turned"]
 
 MIRROR = list(HUMAN36M_17.mirror)
 TURN = 0.35  # rad, largest turn of the picture that gives the appearance
@@ -31,6 +31,7 @@ class Variant:
     order: str = "mended"  # of depths; or "none"; or "printed"
     uncertain: bool = True  # w_unc
     depths: str = "true"  # of the limbs in y^{p_z}: those of p_z, or "predicted" from the drawn person
+    residual: bool = True  # the decoder's segmentation starts from the puppet's
     appearance: str = "palette"  # a, or a "map"
     image: str = "normalised"  # L_I^u, or "plain"
     prior: str = "motion"  # role of p_z; or "studio"; or "none"

@@ -78,6 +78,13 @@ def segmentations(trainer, frames, seen: Seen) -> tuple[Tensor, Tensor | None]:
     return torch.cat(puppets), torch.cat(decoded) if drawing else None
 
 
+def _shown(trainer, role: str, frames, seen: Seen) -> tuple[Tensor, Tensor | None]:
+    """The segmentations of a role, kept as its poses are."""
+    if (role, "parts") not in trainer.shown:
+        trainer.shown[role, "parts"] = segmentations(trainer, frames, seen)
+    return trainer.shown[role, "parts"]
+
+
 def _rare(trainer, joints: Tensor) -> Tensor:
     """Whether canonical joints (N, 17, 3) are among those farthest from any pose of role motion: bool
     (N,)."""
@@ -146,7 +153,7 @@ def _segmented(trainer, role: str, frames, seen: Seen, crossed: Tensor) -> dict[
     """F1 and overlap of both segmentations, and of the saliency."""
     true = true_parts(frames.footage.poses, role, trainer.profile.image)
     person = true > 0
-    puppet, decoded = segmentations(trainer, frames, seen)
+    puppet, decoded = _shown(trainer, role, frames, seen)
     found = {
         "iou_box": overlap(_box(person).expand_as(person), person).mean(),
         "saliency_iou": overlap(frames.saliency[:, 0] > 127, person).mean(),
@@ -221,7 +228,7 @@ def figures(trainer, role: str) -> dict[str, Tensor]:
     error = (aligned - truth).norm(dim=-1).mean(-1)
     places = torch.randperm(len(footage), generator=torch.Generator().manual_seed(0)).to(error.device)
     worst = places[error[places] >= torch.quantile(error, 1 - WORST)]
-    puppet, decoded = segmentations(trainer, frames, seen)
+    puppet, decoded = _shown(trainer, role, frames, seen)
     true = true_parts(footage.poses, role, trainer.profile.image)
     arrays = {}
     for name, index in (("random", places[:RANDOM]), ("failures", worst[:FAILURES])):

@@ -85,6 +85,7 @@ RECONSTRUCTED = Variant(
     shape="plain",
     thick=False,
     depths="predicted",
+    residual=False,
     appearance="map",
     image="plain",
     masked=False,

@@ -4,6 +4,7 @@ Between them stand :math:`T = T_s \circ T_c \circ T_{fk}`, which have no paramet
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +24,24 @@ from lib.kinematics import (
 from lib.papers.kundu2020_data import MARGIN
 from lib.papers.kundu2020_model import COLOURS, AppearanceEncoder, PoseEncoder, conv_layer, standing
 from lib.precision import autocast
-from lib.puppet import PARTS, deform, landmarks, order, order_printed, segment, shape_depths, template
+from lib.puppet import (
+    PARTS,
+    Template,
+    deform,
+    landmarks,
+    order,
+    order_printed,
+    segment,
+    shape_depths,
+    template,
+)
 from lib.skeleton import HUMAN36M_17
 
 __all__ = ["GREY", "PartModel", "Parts", "Seen", "figure", "translation", "with_azimuth"]
 
 JOINTS = len(HUMAN36M_17)
 GREY = 0.5  # b: what a person is laid over where a loss compares people alone
+POSED = 6.0  # logit of a part where the posed puppet shows it
 SIDE, NEARER = 0.3, 0.4  # bounds of the translation: of the half field, of the distance
 
 
@@ -68,14 +80,22 @@ class Parts:
     r"""Part maps of N poses at S x S px.
 
     phi_p (N, P, S, S), their maximum w_fg and that of :math:`\psi_p`, w_unc (N, S, S); phi_d (N, P, S, S)
-    after depth order; labels (N, S, S) uint8, the segmentation :math:`y^p`.
+    after depth order, with one more, the background's, where the order is the printed one.
     """
 
+    template: Template
     phi_p: Tensor
     w_fg: Tensor
     w_unc: Tensor
     phi_d: Tensor
-    labels: Tensor
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """The segmentation :math:`y^p` (N, S, S) uint8."""
+        if self.phi_d.shape[1] == len(self.template):
+            return segment(self.template, self.phi_d)
+        owner = torch.tensor([*(o + 1 for o in self.template.owner), 0], device=self.phi_d.device)
+        return owner.to(torch.uint8)[self.phi_d.argmax(1)]
 
 
 def figure(logits: Tensor) -> Tensor:
@@ -88,10 +108,27 @@ class PartDecoder(nn.Module):
 
     Both heads share all but the last layer, which the part maps join again. A palette's colours are chosen
     pixel by pixel.
+
+    Arguments:
+        owner: label of each of the P maps, 0 for background.
+        appearance: numbers of the code. widths: channels. palette: whether the code is one.
+        gain: of the maps as logits that the segmentation starts from (ours); 0 for none.
     """
 
-    def __init__(self, maps: int, appearance: int, widths: tuple[int, int, int], palette: bool):
+    def __init__(
+        self,
+        owner: tuple[int, ...],
+        appearance: int,
+        widths: tuple[int, int, int],
+        palette: bool,
+        gain: float,
+    ):
         super().__init__()
+        maps = len(owner)
+        self.gain = gain
+        part = torch.zeros(len(PARTS) + 1, maps)
+        part[list(owner), range(maps)] = 1.0
+        self.register_buffer("part", part, persistent=False)
         a, b, c = widths
         self.palette = palette
         self.colours = COLOURS if palette else 3
@@ -116,6 +153,11 @@ class PartDecoder(nn.Module):
             x = self.last(self.fine(torch.cat([x, near], dim=1)))
             x = self.heads(torch.cat([x, maps.to(x.dtype)], dim=1))
         image, logits = pixel_shuffle(x.float(), 2).split([self.colours, len(PARTS) + 1], dim=1)
+        if self.gain:
+            posed = (self.part @ maps.flatten(2)).unflatten(-1, maps.shape[-2:])
+            posed = torch.cat([posed[:, :1] + 1 - posed.sum(1, keepdim=True), posed[:, 1:]], dim=1)
+            wide = interpolate(posed, scale_factor=2, mode="bilinear", align_corners=False)
+            logits = logits + self.gain * wide
         if self.palette:
             palette = appearance.unflatten(1, (COLOURS, 3)).mT
             return (palette @ torch.softmax(image, dim=1).flatten(2)).unflatten(-1, image.shape[-2:]), logits
@@ -141,8 +183,9 @@ class PartModel(nn.Module):
         self.template = template(variant.shape)
         palette = variant.appearance == "palette"
         code = 3 * COLOURS if palette else profile.appearance
-        maps = len(self.template) + (variant.order == "printed")
-        self.decoder = PartDecoder(maps, code, profile.decoder_widths, palette)
+        owner = (*(o + 1 for o in self.template.owner), *[0] * (variant.order == "printed"))
+        gain = POSED if variant.residual else 0.0
+        self.decoder = PartDecoder(owner, code, profile.decoder_widths, palette, gain)
         self.register_buffer("lengths", lengths.clone())
         self.register_buffer("standing", standing(variant.frames))
         self.register_buffer("ahead", torch.tensor([[0.0, 1.0, 0.0, 1.0, 0.0, 1.0]]))
@@ -220,11 +263,9 @@ class PartModel(nn.Module):
         depth = shape_depths(shape, seen.depth)
         if variant.order == "printed":
             hidden = order_printed(phi, (depth + DISTANCE).clamp_min(1.0))
-            best = hidden.argmax(1)
-            owner = torch.tensor([*(o + 1 for o in shape.owner), 0], device=phi.device)
-            return Parts(phi, phi.amax(1), unknown, hidden, owner.to(torch.uint8)[best])
-        hidden = order(phi, depth if variant.order == "mended" else None)
-        return Parts(phi, phi.amax(1), unknown, hidden, segment(shape, hidden))
+        else:
+            hidden = order(phi, depth if variant.order == "mended" else None)
+        return Parts(shape, phi, phi.amax(1), unknown, hidden)
 
     def draw(self, phi_d: Tensor, appearance: Tensor) -> tuple[Tensor, Tensor]:
         """A person of part maps (N, P, S / 2, S / 2): picture (N, 3, S, S), segmentation logits (N, 11, S,

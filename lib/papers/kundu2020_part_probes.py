@@ -15,7 +15,7 @@ from lib.skeleton import HUMAN36M_17
 
 __all__ = ["crossings", "moved_backgrounds", "part_colours", "partly_seen", "synthesised"]
 
-SAMPLE, FEW = 256, 96  # frames that a probe looks at; that are given another background
+SAMPLE, FEW = 128, 48  # frames that a probe looks at; that are given another background
 UPPER = 0.55  # share of a crop that is left of people who are partly seen, from the top
 SHIFT = 6  # of 64: how far a background moves
 TURN = torch.pi / 4  # rad, by which a camera goes around

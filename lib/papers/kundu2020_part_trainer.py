@@ -18,7 +18,7 @@ from lib.papers import kundu2020_part_diagnostics as diagnostics
 from lib.papers import kundu2020_part_losses as losses_of
 from lib.papers.kundu2020_data import scenery
 from lib.papers.kundu2020_model import frozen_statistics
-from lib.papers.kundu2020_part_batches import Batches, Puppets, Variant
+from lib.papers.kundu2020_part_batches import WILD, Batches, Puppets, Variant
 from lib.papers.kundu2020_part_data import Frames, other_views, take_frames, take_prior
 from lib.papers.kundu2020_part_model import GREY, PartModel, Parts, Seen, figure, with_azimuth
 from lib.papers.kundu2020_trainer import canonical_unit
@@ -82,7 +82,13 @@ class Trainer(Batches):
         variant = self.variant
         roles = ["studio"] + ["wild"] * (variant.wild and not variant.encoder_only)
         roles += ["outdoor"] * bool(variant.last)
-        return {r: take_frames(self.data[r]["train"], r, self.profile.image) for r in roles}
+        found = {}
+        for role in roles:
+            poses = self.data[role]["train"]
+            # one picture in four is of role wild, and its saliency is dear
+            poses = poses.thinned(WILD) if role == "wild" else poses
+            found[role] = take_frames(poses, role, self.profile.image)
+        return found
 
     @torch.no_grad()
     def _puppets(self) -> Puppets:
