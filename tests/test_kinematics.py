@@ -20,6 +20,7 @@ from lib.kinematics import (
     camera_parameters,
     camera_rotation,
     canonical,
+    fit_box,
     forward_kinematics,
     inverse_kinematics,
     mirror_camera,
@@ -553,6 +554,22 @@ def test_the_fitted_projection_is_what_crops_are_cut_by():
     assert torch.equal(project_fitted(pose, R).joints, project_constant(pose, R).joints)
     # and that of data.crops is the margin that is taken for granted
     torch.testing.assert_close(project_fitted(pose, R).points, to_crop(pixels, *person_box(pixels)))
+
+
+@pytest.mark.parametrize("margin", [1.0, 1.25])
+def test_a_box_of_the_first_points_moves_the_others_along(dtype, margin):
+    points = torch.randn(20, 23, 2, dtype=dtype)
+    points[:, 17:] *= 5
+    fitted = fit_box(points, margin, 17)
+    torch.testing.assert_close(fitted[:, :17], fit_box(points[:, :17], margin))
+    side = fitted[:, :17].amax(1) - fitted[:, :17].amin(1)
+    torch.testing.assert_close(side.amax(-1), side.new_full((20,), 2 / margin))
+    assert fitted[:, 17:].abs().amax() > 1
+    # one similarity for all points
+    scale = (fitted[:, 20] - fitted[:, 0]) / (points[:, 20] - points[:, 0])
+    before = points[:, :17].amax(1) - points[:, :17].amin(1)
+    torch.testing.assert_close(scale, side / before, rtol=1e-3, atol=0)
+    assert torch.equal(fit_box(points, margin), fit_box(points, margin, 23))
 
 
 def test_a_pose_at_one_point_is_in_the_middle():

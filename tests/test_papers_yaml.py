@@ -12,10 +12,12 @@ from lib.reported import PAPERS, PaperError, load_paper
 SLUG = "yu2021_scale_lifting"
 SOSA = "sosa2023_single_image"
 KINEMATIC = "kundu2020_kinematic"
+PART_GUIDED = "kundu2020_part_guided"
 CLAIMS = {  # slug -> prefix of the ids, and how many claims are of which kind
     SLUG: ("yu", {"num": 19, "stat": 21, "qual": 20, "prop": 1, "data": 3, "ext": 14}),
     SOSA: ("sosa", {"num": 15, "stat": 6, "qual": 14, "prop": 1, "data": 1, "ext": 5}),
     KINEMATIC: ("kks", {"num": 10, "stat": 11, "qual": 16, "prop": 1, "data": 2, "ext": 8}),
+    PART_GUIDED: ("kpg", {"num": 12, "stat": 9, "qual": 20, "prop": 1, "ext": 9}),
 }
 
 
@@ -33,7 +35,7 @@ def test_every_paper_opens():
 
 def test_all_claims_are_there_once_with_their_kinds(paper):
     prefix, kinds = CLAIMS[paper.slug]
-    count = {"yu": 61, "sosa": 37, "kks": 40}[prefix]
+    count = {"yu": 61, "sosa": 37, "kks": 40, "kpg": 42}[prefix]
     assert [claim.id for claim in paper.claims] == [f"{prefix}-{i:02}" for i in range(1, count + 1)]
     found = [kind for claim in paper.claims for kind in claim.kinds]
     assert {kind: found.count(kind) for kind in set(found)} == kinds
@@ -107,6 +109,17 @@ PRINTED = {
         (76.5, 39.8, 115.3), (79.2, 43.4, 99.2), (81.9, 52.6, 89.8),
     ],
     "kks-T4": [(134.8, 47.9), (101.8, 61.7), (91.1, 66.3), (89.4, 71.2)],
+    "kpg-T2": [
+        (106.7,), (82.7,), (52.1,), (98.4,), (97.2,), (68.0,), (65.1,), (62.4,), (98.2,), (85.8,), (99.2,),
+        (50.8,),
+    ],
+    "kpg-T3": [(126.8, 51.7), (178.9, 40.3), (189.4, 35.7), (99.2, 77.4)],
+    "kpg-T4": [
+        (76.6, 40.4, 124.7), (59.6, 27.6, 158.4), (69.2, 32.5, 137.1), (77.1, 40.7, 113.2),
+        (69.0, 32.0, None), (71.7, 36.3, None), (84.6, 60.8, 93.9), (64.3, 31.6, None),
+        (82.1, 56.3, 103.8), (83.2, 58.7, 97.6), (86.3, 62.0, 74.1),
+    ],
+    "kpg-T5": [(0.88, 0.64), (0.86, 0.59), (0.84, 0.56), (0.78, 0.47)],
 }  # fmt: skip
 
 
@@ -129,11 +142,17 @@ def test_actions_average_to_the_printed_average():
     assert differ == {"Akhter and Black 2015": 181.56, "Zhou et al. 2016": 106.1, "Bogo et al. 2016": 82.43}
 
 
-def test_marks_are_those_of_the_paper():
-    table = load_paper(KINEMATIC).marks["kks-T1"]
-    printed = ["733773", "337777", "337773", "377737", "377377", "777777"]  # 3 is a mark, 7 none
+@pytest.mark.parametrize(
+    "slug, id, printed",  # 3 is a mark, 7 none
+    [
+        (KINEMATIC, "kks-T1", ["733773", "337777", "337773", "377737", "377377", "777777"]),
+        (PART_GUIDED, "kpg-T1", ["33773", "37377", "37373", "77337", "77337", "77737"]),
+    ],
+)  # fmt: skip
+def test_marks_are_those_of_the_paper(slug, id, printed):
+    table = load_paper(slug).marks[id]
     assert ["".join("73"[mark] for mark in marks) for marks in table.rows.values()] == printed
-    assert len(table.columns) == 6
+    assert len(table.columns) == len(printed[0])
 
 
 def test_own_marks_follow_from_the_variants():
@@ -143,6 +162,16 @@ def test_own_marks_follow_from_the_variants():
     )
     assert unsup == printed == load_paper(KINEMATIC).marks["kks-T1"].rows["Ours (unsup.)"]
     assert weak == (True, False, False, False, False, False)
+
+
+def test_own_marks_of_the_part_guided_method_follow_from_its_variants():
+    method = importlib.import_module(f"lib.papers.{PART_GUIDED}")
+    marks = {name: tuple(method.supervision(v).values()) for name, v in method.VARIANTS.items() if name in
+             ("unsup", "as-printed", "weak", "mv", "no-qz")}  # fmt: skip
+    assert marks["unsup"] == marks["as-printed"] == load_paper(PART_GUIDED).marks["kpg-T1"].rows["Ours"]
+    assert marks["weak"] == (False, False, True, True, False)
+    assert marks["mv"] == (True, True, False, True, False)
+    assert not any(marks["no-qz"])
 
 
 def test_reported_numbers_of_the_claims_are_in_the_tables(paper):
@@ -167,26 +196,33 @@ def test_reported_numbers_of_the_claims_are_in_the_tables(paper):
                         # Chen et al.'s 58.0 stands in Table 3, in a row without a run
                         other = number == 58.0 or reference.variant.startswith("martinez")
                         assert number in printed[key] or other, (claim.id, reference, number)
-    assert compared > {SLUG: 60, SOSA: 25, KINEMATIC: 35}[paper.slug]
+    assert compared > {SLUG: 60, SOSA: 25, KINEMATIC: 35, PART_GUIDED: 45}[paper.slug]
 
 
-@pytest.mark.parametrize("slug", [SLUG, SOSA])
-def test_numbers_quoted_of_kundu_are_those_of_its_own_tables(slug):
+@pytest.mark.parametrize(
+    "slug, kundu, names, count",  # count: numbers that are quoted
+    [
+        (SLUG, KINEMATIC, {"weak", "weak-out"}, 3),
+        (SOSA, KINEMATIC, {"unsup", "unsup-out"}, 18),
+        (SLUG, PART_GUIDED, {"weak", "weak-out"}, 3),
+        (SOSA, PART_GUIDED, {"unsup", "weak-out-u"}, 3),
+    ],
+)
+def test_numbers_quoted_of_kundu_are_those_of_its_own_tables(slug, kundu, names, count):
     """What other chapters' tables and claims say of its runs, its own tables print of the same runs."""
 
     def printed(of):
         return {
-            (row.runs[c.group].removeprefix(f"{KINEMATIC}/"), c.role, c.metric, c.action): number
+            (row.runs[c.group].removeprefix(f"{kundu}/"), c.role, c.metric, c.action): number
             for table in of.tables.values()
             for row in table.rows
             for c, number in zip([c for c in table.columns if not c.extra], row.reported, strict=True)
             if number is not None and c.group in row.runs
         }
 
-    own, other = printed(load_paper(KINEMATIC)), load_paper(slug)
-    runs = {run for run in other.foreign if run.startswith(KINEMATIC)}
-    names = {run.removeprefix(f"{KINEMATIC}/") for run in runs}
-    assert names == {SLUG: {"weak", "weak-out"}, SOSA: {"unsup", "unsup-out"}}[slug]
+    own, other = printed(load_paper(kundu)), load_paper(slug)
+    runs = {run for run in other.foreign if run.startswith(kundu)}
+    assert {run.removeprefix(f"{kundu}/") for run in runs} == names
     shown = {run for table in other.tables.values() for row in table.rows for run in row.runs.values()}
     assert runs <= shown  # so that the engine makes them before the page
     quoted = {key: number for key, number in printed(other).items() if key[0] in names}
@@ -194,9 +230,9 @@ def test_numbers_quoted_of_kundu_are_those_of_its_own_tables(slug):
     for check in checks:
         for _, reference in check.right.references:
             if reference.variant in runs and check.reported[1] is not None:
-                key = reference.variant.removeprefix(f"{KINEMATIC}/"), *list(vars(reference).values())[1:]
+                key = reference.variant.removeprefix(f"{kundu}/"), *list(vars(reference).values())[1:]
                 quoted[key] = check.reported[1]
-    assert len(quoted) == {SLUG: 3, SOSA: 18}[slug]
+    assert len(quoted) == count
     assert quoted == {key: own[key] for key in quoted}
 
 
@@ -234,6 +270,7 @@ def _marks(*rows):
 
 
 CHECK = ("claims", 0, "checks", 0)
+COLUMN = ("tables", "yu-T3", "columns", 0)
 RUNS = ("tables", "yu-T3", "rows", 1, "runs")
 BAD = [
     (_set(("colour",), 1), "top level: unknown key 'colour'"),
@@ -267,6 +304,9 @@ BAD = [
     (_set((*CHECK, "reported"), [1.0]), "expected [left, right]"),
     (_set((*CHECK, "left"), "full.diagnostics.scale_mean[Sitting]"), "'scale_mean' is not known by action"),
     (_set((*CHECK, "left"), "full.p_mpjpe_frames[Sitting]"), "'p_mpjpe_frames' is not known by action"),
+    (_set((*COLUMN, "role"), "diagnostics"), "tables.yu-T3.columns[0]: diagnostic 'mpjpe' is not known"),
+    (_set(COLUMN, {"metric": "scale_mean", "role": "diagnostics"}), "tables.yu-T3.columns[0]: direction ''"),
+    (_set((*COLUMN, "better"), "lower"), "tables.yu-T3.columns[0]: only a diagnostic says"),
     (_set(("marks",), {"T": {"title": "t", "columns": [1], "rows": []}}), "marks.T.columns: expected"),
     (_set(("marks",), _marks([True])), "marks.T.rows[0]: expected 2 times true or false"),
     (_set(("marks",), _marks([True, 0])), "marks.T.rows[0]: expected 2 times true or false"),

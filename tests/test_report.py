@@ -15,6 +15,7 @@ from lib.report import Source, load_paper, table, to_html, verdicts, verdicts_ht
 SLUG = "yu2021_scale_lifting"
 SOSA = "sosa2023_single_image"
 KINEMATIC = "kundu2020_kinematic"
+PART_GUIDED = "kundu2020_part_guided"
 
 
 def record(variant, seed=0, mpjpe=100.0, profile="cpu", paper=SLUG, **diagnostics):
@@ -358,6 +359,21 @@ def test_columns_of_single_actions(tmp_path):
     assert shown["Sitting"].mean == pytest.approx(2 * mean)
     assert shown["Eating"] is None  # an action that the record lacks
     assert "averaged over actions" in to_html(means) and "averaged over actions" not in to_html(actions)
+
+
+def test_a_column_of_a_diagnostic(tmp_path):
+    for seed, value in enumerate((0.70, 0.80, 0.90)):
+        path = records.record_path(tmp_path, PART_GUIDED, "mannequin", "weak", "cpu", seed)
+        records.write(path, record("weak", seed, paper=PART_GUIDED, sport_f1_figure=value))
+    here, paper = Source("here", tmp_path, "mannequin", "cpu"), load_paper(PART_GUIDED)
+    made = table(paper, "kpg-T5", [here])
+    line = next(line for line in made.rows if line.row.runs.get("") == "weak")
+    assert line.measured[0][0].mean == pytest.approx(0.8) and line.measured[0][1] is None
+    page = Reader(to_html(made))
+    assert "0.84" in page.text and "0.80 ± 0.10" in page.text  # reported and ours, as they are
+    assert "role sport," in page.text and "diagnostics" not in page.text
+    assert ("abbr", {"title": "higher is better"}) in page.tags
+    assert "Scale given to our predictions: P-MPJPE: similarity" in page.text  # F1 has none
 
 
 def test_a_check_of_an_action_that_the_run_lacks_is_not_run():

@@ -11,6 +11,7 @@ from lib.data.backdrops import (
     Backdrops,
     background_motion,
     changing_share,
+    foreground,
     is_static,
     person_share,
 )
@@ -221,3 +222,65 @@ def test_bad_input_is_refused(poses):
         Backdrops.of(poses, "studio", torch.ones(len(poses.clips)))
     with pytest.raises(ValueError, match="uint8"):
         changing_share(torch.zeros(4, 3, 8, 8))
+
+
+# What stands before a background
+
+
+def standing(colour, before=None):
+    """A picture (1, 3, 64, 64) of a rectangle of one colour before a background, and both."""
+    behind = torch.rand(1, 3, 64, 64) * 0.2 + 0.4 if before is None else before
+    picture = behind.clone()
+    picture[:, :, 10:54, 24:40] = torch.tensor(colour)[:, None, None]
+    return picture, behind
+
+
+@pytest.mark.parametrize("colour", [(0.9, 0.1, 0.1), (0.05, 0.05, 0.05), (1.0, 1.0, 1.0)])
+def test_who_stands_before_a_background_is_found(colour):
+    mask = foreground(*standing(colour))[0, 0]
+    assert mask.shape == (64, 64) and 0 <= mask.min() and mask.max() <= 1
+    assert (mask[12:52, 26:38] == 1).all()
+    mask[8:56, 22:42] = 0
+    assert not mask.any()
+
+
+def test_before_nothing_but_the_background_there_is_nobody():
+    _, behind = standing((0.0, 0.0, 0.0))
+    assert not foreground(behind, behind).any()
+    assert not foreground(behind + 0.05, behind).any()  # below the level
+
+
+def test_lines_and_small_pieces_are_left_out_and_large_ones_kept():
+    picture, behind = standing((0.9, 0.1, 0.1))
+    picture[:, :, 5] = 1  # a line, one pixel wide
+    picture[:, :, 20:24, 4:8] = 1  # a small piece
+    picture[:, 0, 20:50, 50:56] = 1  # a piece a quarter as large
+    mask = foreground(picture, behind)[0, 0]
+    assert not mask[:, :12].any() and not mask[5, 44:].any()
+    assert (mask[22:48, 52:54] > 0.5).all()
+
+
+def test_a_shadow_on_the_floor_is_left_out_and_dark_clothes_are_not():
+    picture, behind = standing((0.9, 0.1, 0.1))
+    picture[:, :, 50:60, 4:60] = 0.6 * behind[:, :, 50:60, 4:60]
+    mask = foreground(picture, behind)[0, 0]
+    assert not mask[52:58, 6:20].any() and (mask[12:48, 26:38] == 1).all()
+    # higher up it is no shadow
+    picture, behind = standing((0.9, 0.1, 0.1))
+    picture[:, :, 10:34, 24:40] = 0.6 * behind[:, :, 10:34, 24:40]
+    assert (foreground(picture, behind)[0, 0, 12:32, 26:38] > 0.9).all()
+
+
+def test_each_picture_is_told_from_its_own_background():
+    pairs = [standing((0.9, 0.1, 0.1)), standing((0.1, 0.9, 0.1))]
+    pictures, behind = (torch.cat(part) for part in zip(*pairs, strict=True))
+    both = foreground(pictures, behind)
+    for number, pair in enumerate(pairs):
+        assert torch.equal(both[number : number + 1], foreground(*pair))
+
+
+def test_pictures_and_backgrounds_have_one_shape():
+    with pytest.raises(ValueError, match="pictures before"):
+        foreground(torch.zeros(2, 3, 8, 8), torch.zeros(1, 3, 8, 8))
+    with pytest.raises(ValueError, match="pictures before"):
+        foreground(torch.zeros(3, 8, 8), torch.zeros(3, 8, 8))

@@ -1,5 +1,6 @@
 """The data that the papers' trainers are given in tests, made once."""
 
+import guided
 import kinematic
 import people
 import pictured
@@ -21,5 +22,5 @@ def hand(tmp_path_factory):
 @pytest.fixture(scope="session")
 def filmed(few, tmp_path_factory):
     """Few frames of each role that a method for single pictures and web video reads."""
-    with kinematic.footage_drawn_once():
+    with kinematic.footage_drawn_once(), guided.frames_drawn_once():
         yield few | kinematic.load(tmp_path_factory.mktemp("filmed"))
