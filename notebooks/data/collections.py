@@ -237,7 +237,8 @@ plt.show()
 # Where a paper subtracts a background, it is estimated from the frames, by the median over time of each
 # pixel, and not taken from the generator. In a studio all that a camera saw goes into
 # one median. In a clip of a few seconds who stays in place stays in the median, and in web video held
-# by hand the scene itself moves: there it cannot be clean, as it cannot be for real video.
+# by hand the scene itself moves: there it cannot be clean, as it cannot be for real video. Where there is no
+# background to subtract, {ref}`an unsupervised saliency <kpg-saliency>` looks for the person in one picture alone.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three rows, studio, outdoor and wild; four columns, a frame, the temporal median, the scene that the generator drew, and their difference. The studio's median is almost the empty room; outdoors and in web video a ghost of the person and blurred edges remain."}, "figure": {"caption": "A frame, the median over time, the scene as the generator drew it, and their difference (darker is more).", "name": "fig-data-background"}}
 figure, axes = plots.subplots(3, 4, width=7.0, height=5.9)

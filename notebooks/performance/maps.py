@@ -20,7 +20,8 @@
 # back through them at every step: a skeleton image {cite:p}`sosa2023single`, heat maps with limb
 # affinities {cite:p}`kundu2020kinematic`, the parts of a puppet {cite:p}`kundu2020part`. Written down the obvious
 # way, one map for each limb, such a layer can cost as much as the networks around it. This page
-# shows the four maps of `lib/rasterize.py`, the few ideas that make them cheap, and what they save.
+# shows the four maps of `lib/rasterize.py`, the few ideas that make them cheap, and what they save;
+# at its end stands what the {ref}`drawn puppet <maps-puppet>` of the last of these papers costs.
 # All numbers below were measured while the page was made, on one thread of the machine that made it.
 
 # %% tags=["parameters"]
@@ -43,6 +44,7 @@ from lib import plots
 from lib.data.batches import load_poses
 from lib.data.collections import build, dataset_path
 from lib.data.dataset import open_dataset
+from lib.puppet import deform, landmarks, template
 from lib.rasterize import (
     joint_heatmaps,
     limb_affinity_maps,
@@ -236,7 +238,8 @@ OBVIOUS = dict(zip(MAPS, (obvious_skeleton, obvious_heat, obvious_affinity, obvi
 # of the largest gradient:
 
 # %% tags=["hide-input"]
-batch = crop(poses.joints_2d[torch.randperm(len(poses), generator=torch.Generator().manual_seed(0))[:32]])
+chosen = torch.randperm(len(poses), generator=torch.Generator().manual_seed(0))[:32]
+batch = crop(poses.joints_2d[chosen])
 
 
 def with_gradient(draw, points, size, weight):
@@ -359,3 +362,40 @@ display(Markdown(
 # The obvious skeleton image keeps several pictures for every limb until the backward pass; here it
 # keeps one picture and a limb's number for each pixel. Affinities and part maps fill a picture for
 # every limb or part whichever way they are written, so that there is less to gain.
+
+# %% [markdown]
+# (maps-puppet)=
+# ## The drawn puppet
+#
+# Parts with straight outlines are a closed formula of the joints. A face, hair or a foot is not: the
+# {ref}`chapter on Kundu et al. <kpg-warp>` hangs *drawn* parts on the joints, as its paper does, and has to
+# resample them. Every shape of all pictures of a batch goes through one call of the sampler, and none is
+# copied for each picture. Below is what that costs beside the part maps above, forward and backward
+# together, measured the same way. Each shape brings its ring along, so that the plain template fills
+# twice as many maps as there are parts, the one with a face more.
+
+# %% tags=["hide-input"]
+body = landmarks(poses.joints_3d[chosen])
+body = crop(body[..., :2] / body[..., 2:])
+PUPPETS = {kind: template(kind) for kind in ("plain", "face")}
+
+
+def hung(kind):
+    return lambda points, size: torch.cat(deform(PUPPETS[kind], points, size), dim=1)
+
+
+rows = ""
+for size in SIZES:
+    draws = {"part maps": (MAPS["part maps"], batch)} | {kind: (hung(kind), body) for kind in PUPPETS}
+    draws = {name: (draw, points[: BATCH[size]]) for name, (draw, points) in draws.items()}
+    weights = {name: torch.ones_like(draw(points, size)) for name, (draw, points) in draws.items()}
+    for name, (draw, points) in draws.items():
+        seconds(draw, points, size, weights[name])  # the first is slower
+    times = [[seconds(d, p, size, weights[n]) for n, (d, p) in draws.items()] for _ in range(REPEATS)]
+    rates = [BATCH[size] / statistics.median(column) for column in zip(*times, strict=True)]
+    rows += f"<tr><td>{size}</td>" + "".join(f"<td>{rate:,.0f}</td>" for rate in rates) + "</tr>"
+heads = (
+    "size", f"part maps ({len(PARTS)}), pictures/s",
+    *(f"template “{kind}” (2 x {len(shape)}), pictures/s" for kind, shape in PUPPETS.items()),
+)
+HTML(f"<table><tr>{''.join(f'<th>{head}</th>' for head in heads)}</tr>{rows}</table>")

@@ -172,7 +172,7 @@ else:
     own_text = "A verdict needs three seeds; this machine has fewer, so its claims stay undecided." * few_seeds
 if not any(MADE[source] for source in REFERENCES):
     own_text += " There are no reference records yet."
-say(f"{outside} of the claims compare with chapters that are not written yet or with methods that we do not have, or speak of no run at all, "
+say(f"{outside} of the claims compare with methods that we do not have "
     "and stay *not run* everywhere; each says why.", own_text)  # fmt: skip
 
 
@@ -209,8 +209,9 @@ if len(part("full-long", "p_mpjpe_swap")):
 # In every table the columns in italics are the paper's own numbers. The small figures after a number of ours are links, one for each seed,
 # to the record of the run. Rows marked *not in the paper* are ours; the mean pose, the mean shape and the flat
 # lift learn nothing and show what a number is worth. Rows marked *another chapter's run* were made for
-# {ref}`the chapter on Yu et al. <page-yu2021-results>`, which reads 2D poses, or for {ref}`that on Kundu et al. <page-kundu2020-kinematic-results>`, which sees people before their
-# backgrounds; each is evaluated at its own chapter's profile, with that chapter's choice of test frames. The tables scroll sideways.
+# {ref}`the chapter on Yu et al. <page-yu2021-results>`, which reads 2D poses, for {ref}`that on Kundu et al., AAAI <page-kundu2020-kinematic-results>`, which sees people before their
+# backgrounds, or for {ref}`that on Kundu et al., CVPR <page-kundu2020-part-guided-results>`, which removes the background by a saliency that it finds itself; each is evaluated at its own chapter's
+# profile, with that chapter's choice of test frames. The tables scroll sideways.
 
 # %% tags=["remove-input"]
 display(HTML(report.to_html(report.table(PAPER, "sosa-T1", SOURCES), link)))
