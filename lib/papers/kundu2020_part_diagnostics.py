@@ -9,7 +9,7 @@ from torch import Tensor
 from lib.data.images import Filmed
 from lib.data.solids import PARTS as RENDERED
 from lib.geometry import similarity_align
-from lib.kinematics import canonical
+from lib.kinematics import DISTANCE, canonical
 from lib.metrics import p_mpjpe, part_f1
 from lib.papers.kundu2020_data import MARGIN
 from lib.papers.kundu2020_diagnostics import implausible, ratio_deviation
@@ -129,7 +129,7 @@ def diagnose(trainer, role: str) -> dict[str, float]:
     z = trainer.poses.draw(trainer.model, 512, 0.0, 0.0, generator)
     mean = z.points[:, : len(MIRROR)].mean(0).expand_as(footage.points)
     found["error_2d_floor"] = percent(mean, footage.points).mean()
-    crossed = crossings(test.joints_3d, footage.points)
+    crossed = crossings(footage.points)
     rare = _rare(trainer, true)
     found |= {
         "p_mpjpe_clear": error[crossed == 0].mean(),
@@ -186,7 +186,7 @@ def _ceiling(trainer, test, footage) -> dict[str, Tensor]:
     phi, _ = deform(shape, points, size, scale if trainer.variant.thick else None)
     labels = segment(shape, order(phi, depth))
     true = true_parts(test, "studio", size)[index]
-    printed = order_printed(phi, depth + 10).argmax(1) == len(shape)
+    printed = order_printed(phi, depth + DISTANCE).argmax(1) == len(shape)
     return {
         "puppet_f1_true": part_f1(labels, true, len(PARTS)).mean(),
         "puppet_iou_true": overlap(labels > 0, true > 0).mean(),

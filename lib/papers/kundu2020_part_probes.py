@@ -30,8 +30,8 @@ def _cross(a: Tensor, b: Tensor) -> Tensor:
     return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
 
 
-def crossings(joints: Tensor, points: Tensor) -> Tensor:
-    """How many pairs of limbs cross in the picture: (N,) of joints (N, 17, 3), points (N, 17, 2).
+def crossings(points: Tensor) -> Tensor:
+    """How many pairs of limbs cross in the picture: (N,) of points (N, 17, 2).
 
     Two limbs, of the eight of arms and legs, that share no joint cross where their lines do.
     """

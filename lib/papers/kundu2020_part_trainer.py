@@ -30,7 +30,8 @@ __all__ = ["Trainer"]
 CHUNK = 256
 PAINTING = 4.0  # factor on the rate of what draws, as in the AAAI 2020 chapter
 ENTROPY = 0.3  # lambda_H
-LABELS = 3.0  # weight of labels
+LABELS, VIEWS = 3.0, 1.0  # weight of labels, of the agreement of views
+EVERY, LABELLED = 4, 2.3  # one labelled step in so many has pictures too; as many for one without labels
 PUPPET = 0.15  # cost of a step on painted puppets, of one on pictures
 MONITOR = 20  # steps between two looks at the monitored quantities
 # as the bone ratios have it: thorax and spine both hang from the pelvis
@@ -95,15 +96,16 @@ class Trainer(Batches):
         """As many posed puppets as the profile asks for."""
         count, variant, model = self.profile.puppets, self.variant, self.model
         poses, drawn = [], []
-        for _ in range(0, count, CHUNK):
-            seen = self.prior.draw(model, CHUNK, variant.mixed, variant.shaken, self.generator)
+        for first in range(0, count, CHUNK):
+            chunk = min(CHUNK, count - first)
+            seen = self.prior.draw(model, chunk, variant.mixed, variant.shaken, self.generator)
             poses.append(seen)
-            for index in torch.arange(CHUNK, device=self.device).split(32):
+            for index in torch.arange(chunk, device=self.device).split(32):
                 parts = model.parts(seen[index], self.profile.image)
                 shape = parts.phi_d[:, : len(model.template)].argmax(1)
                 drawn.append([m.to(torch.uint8) for m in (shape, parts.w_fg * 255, parts.w_unc * 255)])
-        shapes, mask, ring = (torch.cat(maps)[:count] for maps in zip(*drawn, strict=True))
-        return Puppets(Seen.joined(poses)[:count], shapes, mask, ring)
+        shapes, mask, ring = (torch.cat(maps) for maps in zip(*drawn, strict=True))
+        return Puppets(Seen.joined(poses), shapes, mask, ring)
 
     def _plan(self) -> dict[str, int]:
         """Steps of each stage, in their order."""
@@ -115,6 +117,9 @@ class Trainer(Batches):
         paint = profile.paint_steps if self.puppets is not None else 0
         fine, last = profile.fine_steps, profile.last_steps if variant.last else 0
         base = profile.base_steps + (0 if variant.labels != "none" else fine)
+        # most steps with labels see nothing else: more of them in as many minutes
+        fine = round(fine * LABELLED)
+        last = round(last * (LABELLED if variant.last != "none" else 1))
         base += 0 if paint else round(PUPPET * profile.paint_steps)  # as many minutes
         return {"paint": paint, "base": base, "fine": fine if variant.labels != "none" else 0, "last": last}
 
@@ -131,9 +136,16 @@ class Trainer(Batches):
 
     def stage(self, index: int) -> str:
         """Name of the stage that a step lies in."""
+        return self._where(index)[0]
+
+    def place(self, index: int) -> int:
+        """How many steps of its stage come before a step."""
+        return self._where(index)[1]
+
+    def _where(self, index: int) -> tuple[str, int]:
         for name, count in self.stages.items():
             if index < count:
-                return name
+                return name, index
             index -= count
         raise IndexError(f"a step is beyond the last of {self.steps}")
 
@@ -142,8 +154,9 @@ class Trainer(Batches):
         self.shown.clear()
         self.model.train()
         stage = self.stage(index)
-        first = self.stages.get("paint", 0) if len(self.stages) > 1 else 0
-        done = max(0, index - first) / max(1, self.steps - first)
+        # in every stage anew, so that labels are learned from as fast as pictures; painting goes steadily
+        steady = stage == "paint" and len(self.stages) > 1
+        done = 0.0 if steady else self.place(index) / self.stages[stage]
         rate = self.profile.rate * max(0.03, 0.5 + 0.5 * math.cos(math.pi * done))
         optimiser = self.optimisers["all"]
         for group in optimiser.param_groups:
@@ -170,8 +183,10 @@ class Trainer(Batches):
         kind, share = self.labels(stage)
         found = {}
         if kind != "none":
-            batch //= 2  # labels teach more than a drawn picture, and cost less
-            found |= self.label_losses(kind, self.role(stage), share, 4 * batch)
+            found |= self.label_losses(kind, self.role(stage), share, 2 * batch)
+            if index % EVERY:
+                return found, {}
+            batch //= 2
         pairs = self.pairs(stage, batch)
         filmed, seen, appearance = self.filmed_losses(pairs)
         found |= filmed
@@ -198,7 +213,7 @@ class Trainer(Batches):
             seen = self.model.encode_pose(pictures)
             half = len(one)
             distance = losses_of.view_distance(seen[:half], seen[half:], one, other)
-            return {"multi_view": LABELS * distance}
+            return {"multi_view": VIEWS * distance}
         given = self.labelled(role, share, batch)
         seen = self.model.encode_pose(given["picture"])
         if kind == "2d":
