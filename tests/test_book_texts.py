@@ -42,6 +42,10 @@ SECTIONS = {
         "lib/flows.py",
     ),
     "Kundu et al. 2020 (AAAI)": ("lib/papers/kundu2020*.py", "lib/kinematics.py", "lib/rasterize.py"),
+    "Kundu et al. 2020 (CVPR)": (
+        "lib/papers/kundu2020*.py", "lib/kinematics.py", "lib/puppet.py", "lib/data/saliency.py",
+        "lib/data/backdrops.py",
+    ),
 }  # fmt: skip
 
 
@@ -71,9 +75,10 @@ def test_every_role_of_the_data_is_explained():
     assert set(ROLES) <= set(named)
 
 
-def test_weight_files_are_those_of_the_profiles():
+@pytest.mark.parametrize("slug", [slug for slug in SLUGS if slug.startswith("kundu2020")])
+def test_weight_files_are_those_of_the_profiles(slug):
     text = section((BOOK / "how_to_run.md").read_text(), "## ImageNet weights")
-    profiles = importlib.import_module("lib.papers.kundu2020_kinematic").PROFILES
+    profiles = importlib.import_module(f"lib.papers.{slug}").PROFILES
     files = {}
     for row in rows(text):
         for profile in re.findall(r"`(\w+)`", row[0]):

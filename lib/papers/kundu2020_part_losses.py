@@ -27,8 +27,7 @@ def image_u(drawn: Tensor, s: Tensor, picture: Tensor, m_sal: Tensor, normalised
     Arguments:
         drawn, picture: (N, 3, S, S) in [0, 1]. s, m_sal: (N, 1, S, S), probabilities of the person.
         normalised: adds squares and divides by the share of the picture that is salient (ours): with the
-        plain
-            mean, painting nothing is nearly as good as painting the right colours.
+            plain mean, painting nothing is nearly as good as painting the right colours.
     """
     difference = m_sal * (picture - GREY) - s * (drawn - GREY)
     if not normalised:

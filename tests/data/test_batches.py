@@ -95,6 +95,28 @@ def test_stride_and_max_frames(dataset, poses):
         load_poses(dataset, "validation")
 
 
+@pytest.mark.parametrize("stride", [1, 3, 8, 100])
+def test_thinned_keeps_every_so_manieth_frame_of_each_clip(dataset, poses, stride):
+    thin = poses.thinned(stride)
+    kept = [
+        frame
+        for start, length in zip(poses.start.tolist(), poses.length.tolist(), strict=True)
+        for frame in range(start, start + length, stride)
+    ]
+    again = load_poses(dataset, "train", stride=stride)
+    for name in ("joints_3d", "joints_2d", "detected_2d", "K", "R", "t", "clip", "action", "camera"):
+        assert torch.equal(getattr(thin, name), getattr(poses, name)[kept]), name
+        assert torch.equal(getattr(thin, name), getattr(again, name)), name
+    for name in ("start", "length", "fps"):
+        torch.testing.assert_close(getattr(thin, name), getattr(again, name))
+    assert thin.clips == poses.clips and thin.actions == [poses.actions[i] for i in kept]
+    # neighbours stay inside their clip
+    assert torch.equal(thin.clip[thin.neighbour(torch.arange(len(thin)), 2)], thin.clip)
+    assert load_poses(dataset, "test").thinned(stride).detected_2d is None
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        poses.thinned(0)
+
+
 def test_no_python_loop_is_needed(poses):
     index = torch.randint(len(poses), (4, 6))
     assert poses.neighbour(index, 3).shape == poses.other(index, 3).shape == (4, 6)
