@@ -101,7 +101,7 @@ def orbit(
         for a, name in enumerate(clothes)
     ]
     menu = dict(
-        y=1.0, yanchor="bottom", xanchor="left", pad=dict(b=28), bgcolor="#ffffff", bordercolor=CENTRE,
+        y=1.0, yanchor="bottom", xanchor="left", x=0.0, bgcolor="#ffffff", bordercolor=CENTRE,
         font=dict(size=13, color=INK), active=0,
     )  # fmt: skip
     slider = dict(
@@ -111,9 +111,10 @@ def orbit(
     )  # fmt: skip
     figure.update_layout(
         template="none", paper_bgcolor=CARD, plot_bgcolor=CARD, font=dict(color=INK, size=12),
-        autosize=True, margin=dict(l=4, r=4, t=78, b=84), showlegend=False, dragmode=False, images=images,
+        autosize=True, margin=dict(l=4, r=4, t=118, b=84), showlegend=False, dragmode=False, images=images,
         annotations=[_head(number, panel.name) for number, panel in enumerate(panels)], sliders=[slider],
-        updatemenus=[menu | dict(x=0.0, buttons=posing), menu | dict(x=0.5, buttons=dress)], **layout,
+        updatemenus=[menu | dict(pad=dict(b=70), buttons=posing), menu | dict(pad=dict(b=28), buttons=dress)],
+        **layout,
     )  # fmt: skip
     return figure
 
