@@ -9,6 +9,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from lib.kinematics import fit_box
 from lib.papers.kundu2020_data import MARGIN, Footage, Renders
 from lib.papers.kundu2020_model import Encoded, Model
+from lib.papers.kundu2020_shared import Resumable
 from lib.skeleton import HUMAN36M_17
 
 __all__ = ["Batches", "Variant", "turn_pictures"]
@@ -80,7 +81,7 @@ def turn_pictures(
     return turned, torch.where(flip[:, None, None], target[:, MIRROR], target)
 
 
-class Batches:
+class Batches(Resumable):
     """Random batches of a trainer's material; everything is drawn by its generator, on its device."""
 
     variant: Variant
@@ -88,16 +89,6 @@ class Batches:
     footage: dict[str, Footage]
     renders: Renders | None
     scenes: Tensor
-    generator: torch.Generator
-    device: torch.device
-
-    def draw_index(self, count: int, batch: int) -> Tensor:
-        """Random indices (batch,) below count."""
-        return torch.randint(count, (batch,), generator=self.generator, device=self.device)
-
-    def chance(self, *shape: int) -> Tensor:
-        """Uniform numbers in [0, 1)."""
-        return torch.rand(shape, generator=self.generator, device=self.device)
 
     def random_scenes(self, batch: int) -> Tensor:
         """Backgrounds (batch, 3, S, S) in [0, 1]: of no video, or half of them estimated from the videos."""

@@ -62,6 +62,7 @@ class Encoded:
 
 
 def conv_layer(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+    """A convolution that keeps the size but for its stride, normalised over the batch, then ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),

@@ -9,6 +9,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from lib.papers.kundu2020_data import Footage
 from lib.papers.kundu2020_part_data import Frames, Prior, clothe, paint
 from lib.papers.kundu2020_part_model import GREY, PartModel, Seen
+from lib.papers.kundu2020_shared import Resumable
 from lib.skeleton import HUMAN36M_17
 
 __all__ = ["Batches", "Puppets", "Variant", "WILD", "turned"]
@@ -88,7 +89,7 @@ def turned(pictures: Tensor, generator: torch.Generator) -> Tensor:
     return grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
-class Batches:
+class Batches(Resumable):
     """Random batches of a trainer's material; everything is drawn by its generator, on its device."""
 
     variant: Variant
@@ -99,16 +100,6 @@ class Batches:
     scenes: Tensor
     views: Tensor | None
     backdrops: Footage | None
-    generator: torch.Generator
-    device: torch.device
-
-    def draw_index(self, count: int, batch: int) -> Tensor:
-        """Random indices (batch,) below count."""
-        return torch.randint(count, (batch,), generator=self.generator, device=self.device)
-
-    def chance(self, *shape: int) -> Tensor:
-        """Uniform numbers in [0, 1)."""
-        return torch.rand(shape, generator=self.generator, device=self.device)
 
     def random_scenes(self, batch: int) -> Tensor:
         """Backgrounds (batch, 3, S, S) in [0, 1]: of no video, or half of them estimated from the videos."""

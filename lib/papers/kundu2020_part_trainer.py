@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, binary_cross_entropy
 
 from lib.image_networks import PatchDiscriminator
-from lib.losses import l_d, l_d_generator
 from lib.networks import count_parameters
 from lib.papers import kundu2020_part_diagnostics as diagnostics
 from lib.papers import kundu2020_part_losses as losses_of
@@ -284,7 +283,7 @@ class Trainer(Batches):
         picture = s * drawn + (1 - s) * self.behind(len(drawn))
         if self.critic is not None:
             real = self.shown_to(pairs["target"], pairs["mask"])
-            return self._adversary(picture, real[: len(picture)])
+            return self.adversary(picture, real[: len(picture)])
         learns = index % 2 == 1  # the encoder's turn
         if learns:
             picture = picture.detach()
@@ -299,17 +298,6 @@ class Trainer(Batches):
         for parameter in model.readers():
             parameter.requires_grad_(True)
         return {name: variant.weight * value for name, value in found.items()}
-
-    def _adversary(self, drawn: Tensor, real: Tensor) -> dict[str, Tensor]:
-        """A discriminator of drawn and filmed pictures, updated here, and what it tells the decoder."""
-        loss = l_d(self.critic(2 * real - 1), self.critic(2 * drawn.detach() - 1), "squares")
-        self.optimisers["critic"].zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimisers["critic"].step()
-        self.critic.requires_grad_(False)
-        told = l_d_generator(self.critic(2 * drawn - 1), "squares")
-        self.critic.requires_grad_(True)
-        return {"adversarial": 0.1 * told}
 
     @torch.no_grad()
     def _monitor(self, index: int, seen: Seen, z: Seen | None, drawn: tuple) -> dict[str, Tensor]:
@@ -390,22 +378,3 @@ class Trainer(Batches):
     def figures(self, role: str) -> dict[str, Tensor]:
         """Random test frames and failures with their parts, exchanged factors, moved cameras."""
         return diagnostics.figures(self, role)
-
-    def state_dict(self) -> dict:
-        """All that a later call of `load_state_dict` needs to go on as if never stopped."""
-        state = {
-            "model": self.model.state_dict(),
-            "optimisers": {k: o.state_dict() for k, o in self.optimisers.items()},
-            "generator": self.generator.get_state(),
-        }
-        return state | ({"critic": self.critic.state_dict()} if self.critic is not None else {})
-
-    def load_state_dict(self, state: dict) -> None:
-        """Restores what `state_dict` gave."""
-        self.model.load_state_dict(state["model"])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-        if self.critic is not None:
-            self.critic.load_state_dict(state["critic"])
-        self.generator.set_state(state["generator"].cpu())
-        self.shown.clear()

@@ -18,7 +18,6 @@ from lib.kinematics import (
     forward_kinematics,
     inverse_kinematics,
 )
-from lib.losses import l_d, l_d_generator
 from lib.networks import count_parameters
 from lib.papers import kundu2020_diagnostics
 from lib.papers.kundu2020_batches import Batches, Variant, turn_pictures
@@ -283,7 +282,7 @@ class Trainer(Batches):
                 pictured, _ = model.draw(loose_points, codes[1], self.random_scenes(len(loose_points)))
             model.decoder.requires_grad_(True)
             if self.critic is not None:
-                losses |= self._adversary(pictured, loose["target"])
+                losses |= self.adversary(pictured, loose["target"])
             else:
                 flip = self.chance(len(pictured)) < 0.5
                 angle = torch.where(flip, 0.0, (self.chance(len(pictured)) - 0.5) * 0.7)
@@ -303,18 +302,6 @@ class Trainer(Batches):
             losses[f"{name}_2d"] = variant.weight * (target - p).abs().mean()
             losses[f"{name}_appearance"] = 0.1 * variant.weight * (code - f).abs().mean()
         return losses
-
-    def _adversary(self, drawn: Tensor, real: Tensor) -> dict[str, Tensor]:
-        """A discriminator of drawn and filmed pictures, updated here, and what it tells the encoders."""
-        fake = self.critic(2 * drawn.detach() - 1)
-        loss = l_d(self.critic(2 * real - 1), fake, "squares")
-        self.optimisers["critic"].zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimisers["critic"].step()
-        self.critic.requires_grad_(False)
-        told = l_d_generator(self.critic(2 * drawn - 1), "squares")
-        self.critic.requires_grad_(True)
-        return {"adversarial": 0.1 * told}
 
     @torch.no_grad()
     def _monitor(self, index: int, points, appearance, drawn, pairs, seen: Encoded) -> dict[str, Tensor]:
@@ -360,24 +347,6 @@ class Trainer(Batches):
         """Random test frames, failures, exchanged factors and redrawn frames."""
         return kundu2020_diagnostics.figures(self, role)
 
-    def state_dict(self) -> dict:
-        """All that a later call of `load_state_dict` needs to go on as if never stopped."""
-        state = {
-            "model": self.model.state_dict(),
-            "optimisers": {k: o.state_dict() for k, o in self.optimisers.items()},
-            "generator": self.generator.get_state(),
-        }
-        return state | ({"critic": self.critic.state_dict()} if self.critic is not None else {})
-
-    def load_state_dict(self, state: dict) -> None:
-        """Restores what `state_dict` gave."""
-        self.model.load_state_dict(state["model"])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-        if self.critic is not None:
-            self.critic.load_state_dict(state["critic"])
-        self.generator.set_state(state["generator"].cpu())
-        self.shown.clear()
 
 
 def silhouettes(pairs: dict[str, Tensor]) -> Tensor:
