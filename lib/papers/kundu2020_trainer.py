@@ -348,7 +348,6 @@ class Trainer(Batches):
         return kundu2020_diagnostics.figures(self, role)
 
 
-
 def silhouettes(pairs: dict[str, Tensor]) -> Tensor:
     """Where the pictures of pairs differ from their estimated backgrounds: (N, 1, S, S) in [0, 1]."""
     difference = (pairs["target"] - pairs["behind"]).abs().amax(1, keepdim=True)
