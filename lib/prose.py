@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from lib.claims import Verdict, read_value
+from lib.measures import METRICS
 from lib.report import Table
-from lib.reported import METRICS
 
 __all__ = [
     "amount", "by_action", "difference", "numbers", "observed", "order", "small_table", "told",
@@ -79,6 +79,8 @@ def order(table: Table, source: int = 0) -> list[str]:
     """For each printed column: our best row, and how many pairs of rows have the paper's order."""
     lines = []
     for column, printed in enumerate(table.printed):
+        if printed.measure.better == "neither":
+            continue
         lower = printed.measure.better == "lower"
         rows = [
             (line.reported[column], cell.mean, line.row)

@@ -1,4 +1,4 @@
-"""Records and reported numbers, side by side: tables and verdicts as data and as HTML.
+"""Tables and verdicts as HTML: records and reported numbers, side by side.
 
 A number of ours is never set beside a reported one as if it were the same measurement: the data
 differ, the caption says so, and what is compared is the claim. Smoke records are never shown.
@@ -6,25 +6,20 @@ differ, the caption says so, and what is compared is the claim. Smoke records ar
 
 from __future__ import annotations
 
-import itertools
 import re
-import statistics
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from html import escape
-from pathlib import Path
-from typing import Any
 
-from lib import records
-from lib.claims import OUTCOMES, Check, CheckResult, Verdict, decide, read_value, summary
-from lib.reported import FLOOR, METRICS, Column, Paper, ReportedTable, Row, load_paper
+from lib.claims import OUTCOMES, Check, CheckResult, Verdict, decide, summary
+from lib.measures import METRICS
+from lib.reported import Column, Paper, load_paper
+from lib.tables import Measured, Record, Source, Table, TableRow, table
 
 __all__ = [
     "Source", "Measured", "TableRow", "Table", "load_paper", "table", "to_html", "verdicts",
     "verdicts_html", "summary",
 ]  # fmt: skip
 
-Record = Mapping[str, Any]
 Link = Callable[[Record], str | None]
 
 DATA = {
@@ -32,132 +27,8 @@ DATA = {
     "mocap": "recorded human motion seen by generated cameras",
     "benchmarks": "the licensed recordings",
 }
-PROFILES = ("paper", "gpu", "cpu")  # the largest first; smoke only tests the machinery
 SIGNS = {"lower": "lower than", "higher": "higher than", "close": "close to",
          "above": "above", "below": "below"}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where measured numbers come from: one root of records, one collection, one profile."""
-
-    name: str
-    root: Path | str
-    collection: str
-    profile: str
-
-    @property
-    def label(self) -> str:
-        return f"{self.name}: {self.collection}"
-
-    def records(self, paper: Paper) -> dict[str, list[Record]]:
-        """Variant -> records, one a seed. None at profile smoke, which only tests the machinery.
-
-        A run of another paper, slug/variant, comes from the same root and collection, and, where
-        it was not made at this source's profile, from the largest profile that it was made at.
-        """
-        found: dict[str, list[Record]] = {}
-        if self.profile == "smoke":
-            return found
-        for record in records.find(paper.slug, self.collection, self.root, profile=self.profile):
-            if record["profile"] != "smoke":
-                found.setdefault(record["variant"], []).append(record)
-        for name in paper.foreign:
-            slug, _, variant = name.partition("/")
-            there: dict[str, list[Record]] = {}
-            for record in records.find(slug, self.collection, self.root, variant):
-                there.setdefault(record["profile"], []).append(record)
-            profile = next((p for p in (self.profile, *PROFILES) if p in there), None)
-            if profile:
-                found[name] = there[profile]
-        return found
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Mean and deviation (None for one seed) over the records of a variant, in the unit shown."""
-
-    mean: float
-    std: float | None
-    seeds: tuple[int, ...]
-    records: tuple[Record, ...]
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """A row with a reported number or None for each printed column, and, for each source, what
-    was measured for each column.
-    """
-
-    row: Row
-    reported: tuple[float | None, ...]
-    measured: tuple[tuple[Measured | None, ...], ...]
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of a paper with what it reports and what each source measured."""
-
-    reported: ReportedTable
-    sources: tuple[Source, ...]
-    rows: tuple[TableRow, ...]
-    deterministic: tuple[str, ...] = ()
-
-    @property
-    def printed(self) -> tuple[Column, ...]:
-        return tuple(column for column in self.reported.columns if not column.extra)
-
-    @property
-    def columns(self) -> tuple[Column, ...]:
-        return self.reported.columns
-
-
-def table(
-    paper: Paper, table_id: str, sources: Sequence[Source], by_action: bool | None = None
-) -> Table:
-    """The table `table_id` of a paper with the numbers of each source.
-
-    `by_action` keeps the columns of single actions (True) or the others (False) alone.
-
-    A row that the paper does not print is left out while no source has its run, except the mean
-    pose and the flat lift, which are always there. Raises KeyError for an unknown table.
-    """
-    reported = _columns(paper.tables[table_id], by_action)
-    found = [source.records(paper) for source in sources]
-    rows = []
-    for row in reported.rows:
-        measured = tuple(tuple(_measure(runs, row, c) for c in reported.columns) for runs in found)
-        there = any(cell for cells in measured for cell in cells)
-        if there or not row.extra or set(row.runs.values()) & set(FLOOR):
-            rows.append(TableRow(row, row.reported, measured))
-    return Table(reported, tuple(sources), tuple(rows), paper.deterministic)
-
-
-def _columns(table: ReportedTable, by_action: bool | None) -> ReportedTable:
-    if by_action is None:
-        return table
-    kept = [bool(column.action) == by_action for column in table.columns]
-    printed = [keep for keep, column in zip(kept, table.columns, strict=True) if not column.extra]
-    rows = tuple(
-        replace(row, reported=tuple(itertools.compress(row.reported, printed))) for row in table.rows
-    )
-    # a page may show both parts, and their ids are anchors
-    id = f"{table.id}-actions" if by_action else table.id
-    return replace(table, id=id, columns=tuple(itertools.compress(table.columns, kept)), rows=rows)
-
-
-def _measure(runs: Mapping[str, Sequence[Record]], row: Row, column: Column) -> Measured | None:
-    read = [
-        (r, read_value(r, column.role, column.metric, column.action))
-        for r in runs.get(row.runs.get(column.group), ())
-    ]
-    read = sorted(((r, v) for r, v in read if v is not None), key=lambda pair: pair[0]["seed"])
-    if not read:
-        return None
-    values = [value * column.measure.factor for _, value in read]
-    std = statistics.stdev(values) if len(values) > 1 else None
-    used = tuple(record for record, _ in read)
-    return Measured(statistics.fmean(values), std, tuple(record["seed"] for record in used), used)
 
 
 def verdicts(paper: Paper, source: Source) -> list[Verdict]:
@@ -181,7 +52,7 @@ def to_html(table: Table, link: Link = _path) -> str:
     """
     headings = table.reported.headings
     stubs = [name for name in ("group", "label", "detail") if headings.get(name)]
-    spans = [("Reported in the paper", "reported", table.printed)]
+    spans = [("Reported in the paper", "reported", table.printed)] * bool(table.printed)
     spans += [(source.label, "measured", table.columns) for source in table.sources]
     top = "".join(f'<th scope="col" rowspan="2">{_text(headings[name])}</th>' for name in stubs)
     top += "".join(
@@ -234,9 +105,9 @@ def _groups(rows: Sequence[TableRow]) -> list[list[TableRow]]:
 
 def _column(column: Column, kind: str, first: bool) -> str:
     metric = column.measure
-    arrow = "↓" if metric.better == "lower" else "↑"
+    arrow = {"lower": "↓", "higher": "↑"}.get(metric.better)
     name = f"{column.group} {column.label}".strip()
-    arrow = f'<abbr title="{metric.better} is better">{arrow}</abbr>'
+    arrow = f'<abbr title="{metric.better} is better">{arrow}</abbr>' if arrow else ""
     unit = f'<span class="unit">{metric.unit} {arrow}</span>'
     return f'<th scope="col" class="{kind}{" first" if first else ""}">{escape(name)} {unit}</th>'
 
@@ -245,7 +116,9 @@ def _caption(table: Table) -> str:
     parts = [
         f"<strong>{escape(table.reported.id)}. {_text(table.reported.title)}.</strong>",
         "Reported numbers are the paper's, on its own data; ours are other measurements, "
-        "and only the order and the relative size of effects can be compared.",
+        "and only the order and the relative size of effects can be compared."
+        if table.printed
+        else "The paper prints no such table.",
     ]
     for i, source in enumerate(table.sources):
         # the rows that need no seed would make every table look as if it lacked some
@@ -263,7 +136,7 @@ def _caption(table: Table) -> str:
         starts = {r.get("provenance", {}).get("initialisation") for cell in own for r in cell.records}
         starts = " or ".join(sorted(starts - {None}))
         roles = dict.fromkeys(column.role for column in table.columns if column.role != "diagnostics")
-        roles = " and ".join(roles)
+        roles = f", role {escape(' and '.join(roles))}" if roles else ""
         if source.profile == "smoke":
             seeds = "numbers of the smoke profile only test the machinery and are not shown"
         elif not counts:
@@ -274,18 +147,17 @@ def _caption(table: Table) -> str:
         data = f" ({data})" if data else ""
         seeds += f", initialisation {escape(starts)}" if starts else ""
         seeds += f"; another chapter's runs are {escape(', '.join(sorted(lent)))}" if lent else ""
-        parts.append(
-            f"<em>{escape(source.label)}</em>{data}, role {escape(roles)}, profile "
-            f"{escape(source.profile)}, {seeds}."
-        )
+        profile = escape(source.profile)
+        parts.append(f"<em>{escape(source.label)}</em>{data}{roles}, profile {profile}, {seeds}.")
     given: dict[str, list[str]] = {}
     for column in table.columns:
         names = given.setdefault(column.measure.scale, [])
         if column.measure.label not in names:
             names.append(column.measure.label)
     scales = "; ".join(f"{', '.join(names)}: {scale}" for scale, names in given.items() if scale)
-    parts.append(f"Scale given to our predictions: {scales}.")
-    averaged = "" if all(column.action for column in table.columns) else ", averaged over actions"
+    parts += [f"Scale given to our predictions: {scales}."] * bool(scales)
+    means = any(column.role != "diagnostics" and not column.action for column in table.columns)
+    averaged = ", averaged over actions" if means else ""
     parts.append(f"Mean ± standard deviation over seeds{averaged}; each links to its records.")
     return " ".join([*parts, _text(table.reported.note)]).strip()
 
@@ -321,8 +193,9 @@ def _dash(reason: str) -> str:
 
 
 def _digits(value: float, column: Column) -> str:
-    """One digit in mm and percent, two for a share that is printed without a unit."""
-    text = f"{value:.1f}" if column.measure.unit else f"{value:.2f}"
+    """One digit in mm and percent, none of a count, two for what is printed without a unit."""
+    form = {"mm": ".1f", "%": ".1f", "": ".2f"}.get(column.measure.unit, ",.0f")
+    text = f"{value:{form}}"
     return text.replace("-", "−")
 
 

@@ -6,13 +6,16 @@ The file is `book/papers/<slug>.yml`:
     roles:          name -> what it is and stands for
     grid:           variants that the book runs;  grid_extra: further ones that claims alone need
     deterministic:  variants that do not depend on the seed
+    floors:         variants of the grid that every table with a run shows, what a method must beat to
+                    have learned something (mean-pose and flat-lift if not said)
     variants:       name -> one sentence;  diagnostics: name -> one sentence
     tables:         id -> title, headings, note, columns, rows
       headings:     label (of the method), and group and detail where rows have them
       columns:      metric, role, label (as printed), group; action for one that shows an action
                     instead of the mean of all; `extra: true` for one that the paper does not print.
-                    With role diagnostics the metric is a diagnostic, and `better` says which way
-                    is better: lower or higher
+                    With role diagnostics the metric is a diagnostic: `better` says which way is
+                    better, lower, higher or neither, and `unit`, where it has one, mm, %, frames or
+                    pairs; a share in % is shown times 100
       rows:         label, group, detail; reported: a number or null for each printed column;
                     runs: the variant, or a mapping from column group to variant, where slug/variant
                     is a run of another paper; `ours: true` for the paper's own method,
@@ -32,76 +35,28 @@ Anything else in the file is an error that names the place. For the sides of a c
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lib.claims import EXPECTATIONS, Check, Claim
 from lib.expressions import Expression, ExpressionError
+from lib.measures import METRICS, UNITS, Metric
+from lib.strict_yaml import PaperError, check_known, check_number, check_texts, read_yaml, take
 
-__all__ = [
-    "PaperError",
-    "Metric",
-    "METRICS",
-    "Column",
-    "Row",
-    "ReportedTable",
-    "MarksTable",
-    "Paper",
-    "load_paper",
-]
+__all__ = ["PaperError", "Column", "Row", "ReportedTable", "MarksTable", "Paper", "load_paper"]
 
 PAPERS = Path(__file__).resolve().parents[1] / "book" / "papers"
 KINDS = ("num", "stat", "qual", "ext", "data", "prop", "nb")
-FLOOR = ("mean-pose", "flat-lift")  # every table shows these two
-
-
-class PaperError(ValueError):
-    """A paper's file is wrong; the message names the file and the place in it."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """How a metric is shown, which way is better, and what scale it gives to the prediction."""
-
-    label: str
-    unit: str
-    better: str
-    scale: str
-
-    @property
-    def factor(self) -> float:
-        return 100.0 if self.unit == "%" else 1.0
-
-
-TRAIN, ORACLE, SIMILARITY = (
-    "one constant, from the training set",
-    "the true head-to-root length of each frame",
-    "similarity alignment of each frame",
-)
-METRICS = {
-    "mpjpe": Metric("MPJPE", "mm", "lower", TRAIN),
-    "n_mpjpe": Metric("N-MPJPE", "mm", "lower", "the best scale of each frame"),
-    "p_mpjpe": Metric("P-MPJPE", "mm", "lower", SIMILARITY),
-    "p_mpjpe_frames": Metric("P-MPJPE (frame mean)", "mm", "lower", SIMILARITY),
-    "p_mpjpe_mirrored": Metric("P-MPJPE (mirrored)", "mm", "lower", SIMILARITY),
-    "mpjpe_oracle": Metric("MPJPE (oracle)", "mm", "lower", ORACLE),
-    "pck": Metric("PCK", "%", "higher", TRAIN),
-    "pck_frames": Metric("PCK (frame mean)", "%", "higher", TRAIN),
-    "auc": Metric("AUC", "%", "higher", TRAIN),
-    "pck_aligned": Metric("PCK (aligned)", "%", "higher", SIMILARITY),
-    "auc_aligned": Metric("AUC (aligned)", "%", "higher", SIMILARITY),
-}
+FLOORS = ["mean-pose", "flat-lift"]  # of a paper whose file does not say otherwise
 
 
 @dataclass(frozen=True)
 class Column:
     """One column of a table: a metric at a role, with the label that the paper prints.
 
-    Without `action` it is the mean of all actions. At role "diagnostics" it is a diagnostic, of
-    which `better` says the direction.
+    Without `action` it is the mean of all actions. At role "diagnostics" it is a diagnostic, with a
+    direction and perhaps a unit of its own.
     """
 
     metric: str
@@ -111,12 +66,13 @@ class Column:
     extra: bool = False
     action: str = ""
     better: str = ""
+    unit: str = ""
 
     @property
     def measure(self) -> Metric:
-        """How the column's numbers are shown; those of a diagnostic as they are."""
+        """How the column's numbers are shown."""
         diagnostic = self.role == "diagnostics"
-        return Metric(self.label, "", self.better, "") if diagnostic else METRICS[self.metric]
+        return Metric(self.label, self.unit, self.better, "") if diagnostic else METRICS[self.metric]
 
 
 @dataclass(frozen=True)
@@ -165,6 +121,7 @@ class Paper:
     grid: tuple[str, ...]
     grid_extra: tuple[str, ...]
     deterministic: tuple[str, ...]
+    floors: tuple[str, ...]
     variants: Mapping[str, str]
     diagnostics: Mapping[str, str]
     tables: Mapping[str, ReportedTable]
@@ -189,20 +146,11 @@ class Paper:
 
 def load_paper(slug: str, folder: Path | str = PAPERS) -> Paper:
     """Read and check `<folder>/<slug>.yml`; raises PaperError with file and place."""
-    content = _read(Path(folder) / f"{slug}.yml")
+    content = read_yaml(Path(folder) / f"{slug}.yml")
     try:
         return _paper(content, slug, _Others(Path(folder)))
     except PaperError as error:
         raise PaperError(f"{Path(folder) / slug}.yml: {error}") from None
-
-
-def _read(path: Path) -> Any:
-    try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except FileNotFoundError:
-        raise PaperError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PaperError(f"{path}: {' '.join(str(error).split())}") from None
 
 
 class _Others(dict):
@@ -216,7 +164,7 @@ class _Others(dict):
         self.folder = folder
 
     def __missing__(self, slug: str) -> Any:
-        self[slug] = _read(self.folder / f"{slug}.yml")
+        self[slug] = read_yaml(self.folder / f"{slug}.yml")
         return self[slug]
 
     def names(self, run: str, kind: str) -> Mapping:
@@ -226,58 +174,6 @@ class _Others(dict):
         return found if isinstance(found, Mapping) else {}
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """The safe loader, which by itself lets a later key silently replace an earlier one."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for i, (key, _) in enumerate(node.value):
-            if keys[i] in keys[:i]:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {keys[i]!r} is there twice", key.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-def _take(value: Any, place: str, **fields: tuple) -> list:
-    """Fields of a mapping in the order of `fields`: name -> (types, default, ... if required)."""
-    if not isinstance(value, Mapping):
-        raise PaperError(f"{place}: expected a mapping, got {value!r}")
-    for key in value:
-        if key not in fields:
-            raise PaperError(f"{place}: unknown key {key!r} (known: {', '.join(fields)})")
-    taken = []
-    for name, (kinds, default) in fields.items():
-        if name not in value:
-            if default is ...:
-                raise PaperError(f"{place}: {name!r} is missing")
-            taken.append(default)
-            continue
-        field = value[name]
-        kinds = kinds if isinstance(kinds, tuple) else (kinds,)
-        if not isinstance(field, kinds) or isinstance(field, bool) and bool not in kinds:
-            names = " or ".join(kind.__name__ for kind in kinds)
-            raise PaperError(f"{place}: {name!r} must be {names}, got {field!r}")
-        taken.append(field)
-    return taken
-
-
-def _texts(value: Mapping, place: str) -> dict[str, str]:
-    for key, text in value.items():
-        if not isinstance(key, str) or not isinstance(text, str) or not text:
-            raise PaperError(f"{place}.{key}: expected a name and a text, got {text!r}")
-    return dict(value)
-
-
-def _known(
-    names: Sequence, known: Sequence[str] | Mapping, place: str, what: str
-) -> tuple[str, ...]:
-    for name in names:
-        if name not in known:
-            raise PaperError(f"{place}: {what} {name!r} is not known")
-    return tuple(names)
-
-
 def _known_run(run: Any, variants: Mapping, others: _Others, place: str) -> None:
     """A run is a variant of this paper, or slug/variant of another whose file defines it."""
     if isinstance(run, str) and "/" in run:
@@ -285,104 +181,104 @@ def _known_run(run: Any, variants: Mapping, others: _Others, place: str) -> None
             known = others.names(run, "variants")
         except PaperError as error:
             raise PaperError(f"{place}: {run!r} names another paper; {error}") from None
-        _known([run.partition("/")[2]], known, place, f"{run!r}: variant")
+        check_known([run.partition("/")[2]], known, place, f"{run!r}: variant")
     else:
-        _known([run], variants, place, "variant")
+        check_known([run], variants, place, "variant")
 
 
 def _paper(content: Any, slug: str, others: _Others) -> Paper:
-    about, roles, grid, grid_extra, fixed, variants, diagnostics, tables, marks, claims = _take(
+    about, roles, grid, grid_extra, fixed, floors, variants, diagnostics, tables, marks, claims = take(
         content, "top level",
         paper=(dict, ...), roles=(dict, ...),
-        grid=(list, ...), grid_extra=(list, []), deterministic=(list, []),
+        grid=(list, ...), grid_extra=(list, []), deterministic=(list, []), floors=(list, FLOORS),
         variants=(dict, ...), diagnostics=(dict, {}), tables=(dict, ...), marks=(dict, {}),
         claims=(list, ...),
     )  # fmt: skip
     text = (str, ...)
-    name, *_ = _take(about, "paper", slug=text, title=text, authors=text, venue=text,
+    name, *_ = take(about, "paper", slug=text, title=text, authors=text, venue=text,
                      year=(int, ...), url=(str, ""), doi=(str, ""), arxiv=(str, ""))  # fmt: skip
     if name != slug:
         raise PaperError(f"paper.slug: {name!r} in the file of {slug!r}")
-    variants, roles = _texts(variants, "variants"), _texts(roles, "roles")
-    diagnostics = _texts(diagnostics, "diagnostics")
+    variants, roles = check_texts(variants, "variants"), check_texts(roles, "roles")
+    diagnostics = check_texts(diagnostics, "diagnostics")
     runs = (
-        *_known(grid, variants, "grid", "variant"),
-        *_known(grid_extra, variants, "grid_extra", "variant"),
+        *check_known(grid, variants, "grid", "variant"),
+        *check_known(grid_extra, variants, "grid_extra", "variant"),
     )
     if repeated := [name for name in runs if runs.count(name) > 1]:
         raise PaperError(f"grid: variant {repeated[0]!r} is there twice")
     if forgotten := [name for name in variants if name not in runs]:
         raise PaperError(f"variants: {forgotten[0]!r} is neither in grid nor in grid_extra")
+    if absent := [name for name in floors if name not in grid]:
+        raise PaperError(f"floors: variant {absent[0]!r} is not in grid")
+    if not floors or len(set(floors)) < len(floors):
+        raise PaperError(f"floors: expected some variants, each once, got {floors!r}")
     paper = Paper(
         slug, about, roles, tuple(grid), tuple(grid_extra),
-        _known(fixed, variants, "deterministic", "variant"), variants, diagnostics,
-        {
-            id: _table(id, table, f"tables.{id}", variants, roles, diagnostics, others)
-            for id, table in tables.items()
-        },
-        {id: _marks(id, table, f"marks.{id}") for id, table in marks.items()},
-        (),
+        check_known(fixed, variants, "deterministic", "variant"), tuple(floors), variants, diagnostics,
+        {}, {id: _marks(id, table, f"marks.{id}") for id, table in marks.items()}, (),
     )  # fmt: skip
+    tables = {id: _table(id, table, f"tables.{id}", paper, others) for id, table in tables.items()}
+    paper = replace(paper, tables=tables)
     read = []
     for i, claim in enumerate(claims):
         label = claim.get("id", "") if isinstance(claim, Mapping) else ""
         read.append(_claim(claim, f"claims[{i}] ({label})", paper, others))
         if label in [earlier.id for earlier in read[:-1]]:
             raise PaperError(f"claims[{i}]: the id {label!r} is there twice")
-    return Paper(**{**vars(paper), "claims": tuple(read)})
+    return replace(paper, claims=tuple(read))
 
 
-def _table(
-    id: str, value: Any, place: str, variants: Mapping, roles: Mapping, diagnostics: Mapping, others: _Others
-) -> ReportedTable:
-    title, headings, note, columns, rows = _take(
+def _table(id: str, value: Any, place: str, paper: Paper, others: _Others) -> ReportedTable:
+    title, headings, note, columns, rows = take(
         value, place,
         title=(str, ...), headings=(dict, ...), note=(str, ""),
         columns=(list, ...), rows=(list, ...),
     )  # fmt: skip
-    _take(headings, f"{place}.headings", label=(str, ...), group=(str, ""), detail=(str, ""))
+    take(headings, f"{place}.headings", label=(str, ...), group=(str, ""), detail=(str, ""))
     read = []
     for i, column in enumerate(columns):
         where = f"{place}.columns[{i}]"
-        metric, role, label, group, extra, action, better = _take(
+        metric, role, label, group, extra, action, better, unit = take(
             column, where,
             metric=(str, ...), role=(str, ...), label=(str, ""), group=(str, ""),
-            extra=(bool, False), action=(str, ""), better=(str, ""),
+            extra=(bool, False), action=(str, ""), better=(str, ""), unit=(str, ""),
         )  # fmt: skip
         if role == "diagnostics":
-            _known([metric], diagnostics, where, "diagnostic")
-            _known([better], ("lower", "higher"), where, "direction")
+            check_known([metric], paper.diagnostics, where, "diagnostic")
+            check_known([better], ("lower", "higher", "neither"), where, "direction")
+            check_known([unit], ("", *UNITS), where, "unit")
             label = label or metric.replace("_", " ")
         else:
-            _known([metric], METRICS, where, "metric")
-            _known([role], roles, where, "role")
+            check_known([metric], METRICS, where, "metric")
+            check_known([role], paper.roles, where, "role")
             label = label or METRICS[metric].label
-        if better and role != "diagnostics":
-            raise PaperError(f"{where}: only a diagnostic says which way is better")
+        if (better or unit) and role != "diagnostics":
+            raise PaperError(f"{where}: only a diagnostic says which way is better, and its unit")
         if action and (role == "diagnostics" or metric.endswith("_frames")):
             raise PaperError(f"{where}: the mean over frames is of all actions, not of {action!r}")
-        read.append(Column(metric, role, label, group, extra, action, better))
+        read.append(Column(metric, role, label, group, extra, action, better, unit))
     table = ReportedTable(
         id, title, headings, note, tuple(read),
         tuple(
-            _row(row, f"{place}.rows[{i}]", read, variants, others) for i, row in enumerate(rows)
+            _row(row, f"{place}.rows[{i}]", read, paper.variants, others) for i, row in enumerate(rows)
         ),
     )  # fmt: skip
     shown = {variant for row in table.rows for variant in row.runs.values()}
-    if missing := [variant for variant in FLOOR if variant not in shown]:
+    if missing := [variant for variant in paper.floors if shown and variant not in shown]:
         raise PaperError(f"{place}.rows: no row shows {missing[0]!r}")
     return table
 
 
 def _marks(id: str, value: Any, place: str) -> MarksTable:
-    title, note, columns, rows = _take(
+    title, note, columns, rows = take(
         value, place, title=(str, ...), note=(str, ""), columns=(list, ...), rows=(list, ...)
     )
     if not all(isinstance(column, str) for column in columns):
         raise PaperError(f"{place}.columns: expected texts, got {columns!r}")
     read: dict[str, tuple[bool, ...]] = {}
     for i, row in enumerate(rows):
-        label, marks = _take(row, f"{place}.rows[{i}]", label=(str, ...), marks=(list, ...))
+        label, marks = take(row, f"{place}.rows[{i}]", label=(str, ...), marks=(list, ...))
         if label in read:
             raise PaperError(f"{place}.rows[{i}]: {label!r} is there twice")
         if len(marks) != len(columns) or not all(isinstance(mark, bool) for mark in marks):
@@ -396,7 +292,7 @@ def _marks(id: str, value: Any, place: str) -> MarksTable:
 def _row(
     value: Any, place: str, columns: Sequence[Column], variants: Mapping, others: _Others
 ) -> Row:
-    label, group, detail, reported, runs, ours, extra = _take(
+    label, group, detail, reported, runs, ours, extra = take(
         value, place,
         label=(str, ...), group=(str, ""), detail=(str, ""),
         reported=(list, None), runs=((str, dict), {}),
@@ -409,28 +305,23 @@ def _row(
         raise PaperError(f"{place}: {len(reported)} reported numbers for {printed} printed columns")
     reported = [None] * printed if extra else reported
     for number in reported:
-        _number(number, f"{place}.reported")
+        check_number(number, f"{place}.reported")
     groups = {column.group for column in columns}
     runs = dict.fromkeys(groups, runs) if isinstance(runs, str) else runs
-    _known(list(runs), groups, f"{place}.runs", "column group")
+    check_known(list(runs), groups, f"{place}.runs", "column group")
     for run in runs.values():
         _known_run(run, variants, others, f"{place}.runs")
     return Row(label, group, detail, tuple(reported), dict(runs), ours, extra)
 
 
-def _number(value: Any, place: str) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
-        raise PaperError(f"{place}: expected a number or null, got {value!r}")
-
-
 def _claim(value: Any, place: str, paper: Paper, others: _Others) -> Claim:
-    id, where, statement, kinds, role, note, checks, needs = _take(
+    id, where, statement, kinds, role, note, checks, needs = take(
         value, place,
         id=(str, ...), where=(str, ...), statement=(str, ...), type=(list, ...),
         role=(str, "studio"),
         note=(str, ""), checks=(list, []), needs=(str, ""),
     )  # fmt: skip
-    _known(kinds, KINDS, f"{place}.type", "type")
+    check_known(kinds, KINDS, f"{place}.type", "type")
     if bool(checks) == bool(needs):
         raise PaperError(f"{place}: a claim has either 'checks' or 'needs'")
     read = [
@@ -441,13 +332,13 @@ def _claim(value: Any, place: str, paper: Paper, others: _Others) -> Claim:
 
 def _check(value: Any, place: str, role: str, paper: Paper, others: _Others) -> Check:
     side = ((str, int, float), ...)
-    left, expect, right, metric, role, tolerance, reported, unit = _take(
+    left, expect, right, metric, role, tolerance, reported, unit = take(
         value, place,
         left=side, expect=(str, ...), right=side, metric=(str, None), role=(str, role),
         tolerance=((int, float, str), None), reported=(list, [None, None]), unit=(str, None),
     )  # fmt: skip
-    _known([expect], EXPECTATIONS, f"{place}.expect", "expectation")
-    _known([unit or ""], ("", "mm", "%"), f"{place}.unit", "unit")
+    check_known([expect], EXPECTATIONS, f"{place}.expect", "expectation")
+    check_known([unit or ""], ("", "mm", "%"), f"{place}.unit", "unit")
     try:
         left, right = Expression.parse(left, metric, role), Expression.parse(right, metric, role)
     except ExpressionError as error:
@@ -459,10 +350,10 @@ def _check(value: Any, place: str, role: str, paper: Paper, others: _Others) -> 
             raise PaperError(f"{place}: {reference.metric!r} is not known by action")
         if reference.role == "diagnostics":
             known = others.names(run, "diagnostics") if "/" in run else paper.diagnostics
-            _known([reference.metric], known, place, "diagnostic")
+            check_known([reference.metric], known, place, "diagnostic")
         else:
-            _known([reference.role], paper.roles, place, "role")
-            _known([reference.metric], METRICS, place, "metric")
+            check_known([reference.role], paper.roles, place, "role")
+            check_known([reference.metric], METRICS, place, "metric")
     if left.is_constant:
         raise PaperError(f"{place}.left: names no run")
     if right.is_constant and expect in ("lower", "higher"):
@@ -472,7 +363,7 @@ def _check(value: Any, place: str, role: str, paper: Paper, others: _Others) -> 
     if len(reported) != 2:
         raise PaperError(f"{place}.reported: expected [left, right], got {reported!r}")
     for number in reported:
-        _number(number, f"{place}.reported")
+        check_number(number, f"{place}.reported")
     if unit is None:
         known = left.is_reference and (right.is_reference or right.is_constant)
         unit = METRICS[metric].unit if known and metric in METRICS and role != "diagnostics" else ""

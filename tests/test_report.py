@@ -2,15 +2,18 @@
 
 import math
 import re
+import warnings
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from scipy.stats import ConstantInputWarning, spearmanr
 
 from lib import records
 from lib.claims import OUTCOMES, Check, Claim, decide, judge, read_value, summary
 from lib.expressions import Expression, ExpressionError
 from lib.report import Source, load_paper, table, to_html, verdicts, verdicts_html
+from lib.reported import PAPERS
 
 SLUG = "yu2021_scale_lifting"
 SOSA = "sosa2023_single_image"
@@ -80,11 +83,37 @@ def test_expressions_compute(text, expected):
         "abs(full, base)", "spread()", "full; base", "", "full +", "[full]", "f'{full}'", "min(*full)",
         "abs(x=full)", "(full).mpjpe()", "full[Sitting].mpjpe", "full[Sitting][Eating]", "full[Sitting:]",
         "full['Sitting']", "full()[Sitting]", "1j", "full // base", "~full", "(base := full)",
+        "rank_correlation(full, base)", "rank_correlation(a, b, c, d, e, f, g)",
     ],
 )  # fmt: skip
 def test_expressions_refuse_everything_else(text):
     with pytest.raises(ExpressionError):
         Expression.parse(text, "mpjpe", "studio")
+
+
+def test_rank_correlation_is_that_of_scipy_within_each_seed():
+    names = [f"v{i}" for i in range(8)]
+    text = f"rank_correlation({', '.join(names[:4])}, {', '.join('-' + name for name in names[4:])})"
+    side = Expression.parse(text, "mpjpe", "studio")
+    values = np.random.default_rng(0).integers(0, 4, (8, 50, 3)).astype(float)  # many equal ones
+    values[1, 0, 0] = np.nan
+    values[:4, 1, 1] = 2  # the same in every run
+    found = side.evaluate({r: values[i] for i, (_, r) in enumerate(side.references)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConstantInputWarning)
+        expected = [[spearmanr(values[:4, i, j], -values[4:, i, j])[0] for j in range(3)] for i in range(50)]
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert np.isnan(found[0, 0]) and np.isnan(found[1, 1])
+
+
+def test_a_rank_correlation_decides_a_check():
+    right = ["a", "b", "c"]
+    find = finder(**{name: [k, k + 0.5, 2.0 * k] for k, name in enumerate(right)})
+    one = check("rank_correlation(a, b, c, a, b, c)", "above", 0)
+    assert judge(one, find).outcome == "reproduced" and judge(one, find).left == 1
+    assert judge(check("rank_correlation(a, b, c, c, b, a)", "above", 0), find).outcome == "not reproduced"
+    # without an order there is no correlation
+    assert judge(check("rank_correlation(a, a, a, a, b, c)", "above", 0), find).outcome == "undecided"
 
 
 @pytest.mark.parametrize(
@@ -512,17 +541,128 @@ def test_actions_that_another_papers_run_lacks_leave_the_claim_open(tmp_path):
     assert (found.outcome, outcomes.count("not run"), outcomes.count("reproduced")) == ("not run", 14, 1)
 
 
-@pytest.mark.parametrize(
-    "slug, table_id",
-    [(SOSA, f"sosa-T{n}") for n in (1, 2, 3)]
-    + [(KINEMATIC, f"kks-T{n}") for n in (2, 3, 4)]
-    + [(PART_GUIDED, f"kpg-T{n}") for n in (2, 3, 4, 5)],
-)
-def test_every_table_of_every_paper_has_its_floor(slug, table_id, tmp_path):
-    made = table(load_paper(slug), table_id, [Source("here", tmp_path, "mannequin", "cpu")])
-    labels = [line.row.label for line in made.rows]
-    assert "Mean pose" in labels and "Flat lift" in labels
-    Reader(to_html(made))
+@pytest.mark.parametrize("slug", sorted(path.stem for path in PAPERS.glob("*.yml")))
+def test_every_table_of_every_paper_has_its_floors(slug, tmp_path):
+    paper = load_paper(slug)
+    for table_id, reported in paper.tables.items():
+        made = table(paper, table_id, [Source("here", tmp_path, "mannequin", "cpu")])
+        shown = {run for line in made.rows for run in line.row.runs.values()}
+        if any(row.runs for row in reported.rows):
+            assert set(paper.floors) <= shown, table_id
+        page = Reader(to_html(made))
+        scaled = any(column.measure.scale for column in made.columns)
+        assert ("Scale given to our predictions" in page.text) == scaled
+
+
+FLAT = """
+paper: {slug: flat2030_template, title: t, authors: a, venue: v, year: 2030}
+roles: {studio: video}
+grid: [full, template]
+grid_extra: [long]
+deterministic: [template]
+floors: [template]
+variants: {full: All., template: As it is., long: For longer.}
+diagnostics: {swaps: Share of exchanged frames., frames: Number of test frames.}
+tables:
+  T:
+    title: Keypoints
+    headings: {label: Method}
+    columns:
+      - {metric: pdj, role: studio}
+      - {metric: l2, role: studio, extra: true}
+      - {metric: swaps, role: diagnostics, better: lower, extra: true}
+    rows:
+      - {label: Full, reported: [60.0], runs: full}
+      - {label: Longer, extra: true, runs: long}
+      - {label: Template, extra: true, runs: template}
+  D:
+    title: Diagnostics
+    headings: {label: Method}
+    columns: [{metric: swaps, role: diagnostics, better: lower}]
+    rows:
+      - {label: Full, reported: [0.5], runs: full}
+      - {label: Template, extra: true, runs: template}
+  N:
+    title: Counts and shares, ours alone
+    headings: {label: Method}
+    columns:
+      - {metric: frames, role: diagnostics, better: neither, unit: frames, extra: true}
+      - {metric: swaps, role: diagnostics, better: lower, unit: "%", extra: true}
+    rows:
+      - {label: Full, extra: true, runs: full}
+      - {label: Template, extra: true, runs: template}
+claims:
+  - id: flat-01
+    where: T
+    statement: Training helps.
+    type: [num]
+    checks: [{left: full, expect: higher, right: template, metric: pdj, reported: [60.0, 10.0]}]
+"""
+
+
+@pytest.fixture
+def flat(tmp_path):
+    """A paper of 2D keypoints, and a source with three seeds of its method and one of its template."""
+    (tmp_path / "flat2030_template.yml").write_text(FLAT)
+    paper = load_paper("flat2030_template", tmp_path)
+    for variant, value, seeds in (("full", 0.5, 3), ("template", 0.1, 1)):
+        for seed in range(seeds):
+            one = record(variant, seed, paper=paper.slug, swaps=0.25, frames=80178)
+            scores = {"pdj": value, "l2": value / 10}
+            one["metrics"] = {"studio": {"overall": scores, "frame_mean": scores, "actions": {}}}
+            path = records.record_path(tmp_path, paper.slug, "mannequin", variant, "cpu", seed)
+            records.write(path, one)
+    return paper, Source("here", tmp_path, "mannequin", "cpu")
+
+
+def test_a_table_of_2d_keypoints(flat):
+    paper, here = flat
+    made = table(paper, "T", [here])
+    assert [line.row.label for line in made.rows] == ["Full", "Template"]  # without runs, no Longer
+    assert [cell.mean for cell in made.rows[0].measured[0]] == pytest.approx([50.0, 5.0, 0.25])
+    assert [column.measure.better for column in made.columns] == ["higher", "lower", "lower"]
+    page = Reader(to_html(made))
+    assert "PDJ@0.05 % ↑" in page.text and "normalised L2 % ↓" in page.text
+    assert "Scale given" not in page.text
+    assert "role studio, profile cpu, 3 seeds." in page.text
+    assert "over seeds, averaged over actions;" in page.text
+
+
+def test_floors_of_the_paper_stay_without_records(flat, tmp_path):
+    paper, _ = flat
+    made = table(paper, "T", [Source("nowhere", tmp_path / "none", "mannequin", "cpu")])
+    assert [line.row.label for line in made.rows] == ["Full", "Template"]
+
+
+def test_a_caption_of_diagnostics_alone_names_no_role(flat):
+    paper, here = flat
+    page = Reader(to_html(table(paper, "D", [here])))
+    assert "here: mannequin (generated people and motion), profile cpu, 3 seeds." in page.text
+    assert "role" not in page.text and "averaged over actions" not in page.text
+
+
+def test_diagnostics_may_have_a_unit(flat):
+    paper, here = flat
+    page = Reader(to_html(table(paper, "N", [here])))
+    assert "80,178 ± 0" in page.text and "25.0 ± 0.0" in page.text
+    assert "frames frames " in page.text and "swaps % ↓" in page.text and "↑" not in page.text
+
+
+def test_a_table_that_the_paper_does_not_print(flat):
+    paper, here = flat
+    page = Reader(to_html(table(paper, "N", [here])))
+    assert "Reported" not in page.text and "The paper prints no such table." in page.text
+    assert all(int(attributes.get("colspan", 1)) > 0 for _, attributes in page.tags)
+
+
+def test_a_claim_about_2d_keypoints(flat):
+    paper, here = flat
+    (verdict,) = verdicts(paper, here)
+    assert verdict.outcome == "reproduced"
+    (result,) = verdict.results
+    assert (result.left, result.right, result.check.unit) == (pytest.approx(50), pytest.approx(10), "%")
+    page = Reader(verdicts_html([verdict]))
+    assert "(PDJ@0.05): reproduced" in page.text and "observed 50.0 against 10.0 %" in page.text
 
 
 def test_a_metric_of_frames_is_read_from_the_frame_mean():
