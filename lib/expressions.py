@@ -9,9 +9,10 @@ A side names a variant with underscores for hyphens:
     slug.full.studio.pck    a run of another paper, the one with this slug
     full[Sitting]           any of these for one action instead of the mean of all
 
-with numbers, + - * /, parentheses, `abs`, `log`, `min`, `max`, and `spread`, the deviation over
-the seeds. Python itself evaluates nothing: the expression is parsed, and every node that is not
-listed here is refused.
+with numbers, + - * /, parentheses, `abs`, `log`, `min`, `max`, `spread`, the deviation over the
+seeds, and `rank_correlation(a1, a2, ..., b1, b2, ...)`, Spearman's correlation of the first half of
+its arguments with the second, within each seed. Python itself evaluates nothing: the expression is
+parsed, and every node that is not listed here is refused.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ __all__ = ["ExpressionError", "Reference", "Expression"]
 
 _OPERATORS = {ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide}
 _FUNCTIONS = {"abs": (np.abs, 1, 1), "log": (np.log, 1, 1), "spread": (None, 1, 1),
-              "min": (np.minimum, 2, 9), "max": (np.maximum, 2, 9)}  # fmt: skip
+              "min": (np.minimum, 2, 9), "max": (np.maximum, 2, 9),
+              "rank_correlation": (None, 6, 80)}  # fmt: skip
 
 
 class ExpressionError(ValueError):
@@ -107,6 +109,8 @@ def _collect(node, text, metric, role, found) -> None:
             _, least, most = _FUNCTIONS[name]
             if not least <= len(arguments) <= most:
                 refuse(f"{name} of {len(arguments)} arguments")
+            if name == "rank_correlation" and len(arguments) % 2:
+                refuse(f"{name} of {len(arguments)} arguments, which have no two halves,")
             for argument in arguments:
                 _collect(argument, text, metric, role, found)
         case ast.Name() | ast.Attribute() | ast.Subscript(slice=ast.Name()):
@@ -147,9 +151,31 @@ def _evaluate(node, references, values):
                 count = max(seeds.shape[-1] - 1, 1)
                 centred = seeds - seeds.mean(-1, keepdims=True)
                 return np.sqrt((centred**2).sum(-1, keepdims=True) / count)
+            if function.id == "rank_correlation":
+                return _rank_correlation(sides)
             result = sides[0]
             for side in sides[1:]:
                 result = _FUNCTIONS[function.id][0](result, side)
             return _FUNCTIONS[function.id][0](result) if len(sides) == 1 else result
         case _:
             return values[references[ast.unparse(node)]]
+
+
+def _rank_correlation(sides) -> np.ndarray:
+    """Spearman's correlation (..., seeds) of the first half of arrays (..., seeds) with the second.
+
+    It is Pearson's of the ranks, where equal numbers share the mean of their ranks; NaN where a half
+    is constant, or has a number that is not finite.
+    """
+    table = np.stack(np.broadcast_arrays(*sides))
+    first, second = (_ranks(half) for half in np.split(table, 2))
+    within = np.sqrt((first**2).sum(0) * (second**2).sum(0))
+    finite = np.isfinite(table).all(0)
+    return np.where(finite & (within > 0), (first * second).sum(0) / within, np.nan)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks along the first axis, less their mean."""
+    below = (values[None] < values[:, None]).sum(1)
+    above = (values[None] > values[:, None]).sum(1)
+    return (below - above) / 2

@@ -1,0 +1,214 @@
+r"""Pairs of frames that Yoo & Russakovsky 2023 train on: one person, one camera, one background.
+
+All frames of a subject before a camera whose person lies in the same rectangle of a coarse raster share a
+crop, hence a background, and are a group; a pair is two random frames of a group.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from lib.data.arms import with_arms_out
+from lib.data.backdrops import Backdrops, foreground
+from lib.data.batches import Poses
+from lib.data.crops import crop_intrinsics, to_crop
+from lib.data.images import Filmed
+from lib.papers.yoo2023_template import JOINTS
+
+__all__ = [
+    "RASTER", "ROW", "STANDING", "Frames", "chosen", "group", "mirrored_half", "pair", "standing",
+    "take_frames", "truth_15",
+]  # fmt: skip
+
+# The paper's ten actions, and those of other recordings in which a person stands or walks.
+STANDING = frozenset(
+    "Directions Discussion Greeting Photo Posing Purchases Waiting WalkDog WalkTogether Walking "
+    "Directing Exercise Gesturing Household Reaching WalkingTurns".split()
+)
+# The authors' raster is 170 px, with crops of 200 px a row of it. People are smaller in our frames (340 px
+# high), so that the raster is halved; crops have no margin about its rows, as our pictures have fewer pixels.
+RASTER, ROW = 85.0, 85.0
+AROUND = 0.06  # of a person's height in joints, between joints and the outline
+LEAST = 2  # frames of a group
+WIDE, FINE = 1.5, 384  # of the medians of cameras: margin about people, px a side
+_AS_H17 = {"abdomen": "pelvis", "chest": "thorax", "neck": "nose"}
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Frames kept in memory, group by group.
+
+    filmed: their poses, of which each clip is a group, and what draws them. images (N, 3, S, S) uint8, whole
+    or on black. mask (N, S, S): whether a pixel is truly the person's; truth (N, 15, 2): true keypoints
+    in crop coordinates. Only a test looks at these two.
+    """
+
+    filmed: Filmed
+    images: Tensor
+    mask: Tensor
+    truth: Tensor
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def pictures(self, index: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S) in [0, 1]."""
+        return self.images[index].float() / 255
+
+    @property
+    def clip(self) -> Tensor:
+        """(N,) the group of each frame."""
+        return self.filmed.poses.clip
+
+    @property
+    def box(self) -> Tensor:
+        """(N, 4): left, top, right, bottom of the person's outline in crop coordinates."""
+        size = self.mask.shape[-1]
+        edges = torch.arange(size + 1, device=self.mask.device) * (2 / size) - 1
+        found = []
+        for axis in (1, 2):
+            seen = self.mask.any(axis)  # columns, rows
+            first = seen.float().argmax(1)
+            last = size - seen.flip(1).float().argmax(1)
+            found += [edges[first], edges[last]]
+        left, right, top, bottom = found
+        return torch.stack([left, top, right, bottom], dim=1)
+
+    @property
+    def diagonal(self) -> Tensor:
+        """(N,) of that box, in crop units."""
+        box = self.box
+        return (box[:, 2:] - box[:, :2]).norm(dim=1)
+
+
+def standing(poses: Poses) -> Tensor:
+    """Indices of the frames whose action is a standing one."""
+    kept = torch.tensor([name in STANDING for name in poses.action_names], device=poses.device)
+    return kept[poses.action].nonzero()[:, 0]
+
+
+def chosen(poses: Poses, index: Tensor, member: Tensor, names: tuple[str, ...]) -> Poses:
+    """Frames ``index`` (M,) of some poses as other clips: ``member`` (M,), in order, is the clip of each."""
+    length = torch.bincount(member, minlength=len(names))
+    rows = {
+        name: None if getattr(poses, name) is None else getattr(poses, name)[index]
+        for name in (
+            *("joints_3d", "joints_2d", "detected_2d", "K", "R", "t"),
+            *("action", "subject", "camera"),
+        )
+    }
+    return replace(
+        poses, **rows, clip=member, start=length.cumsum(0) - length, length=length,
+        fps=poses.fps.new_ones(len(names)), clips=names,
+    )  # fmt: skip
+
+
+def group(poses: Poses, raster: float = RASTER, row: float = ROW) -> tuple[Poses, Tensor, Tensor]:
+    """Poses ordered by group, each group a clip of the result.
+
+    Returns them with centre (M, 2) and side (M,) px of their crops: a square of ``row`` px a row of the
+    raster rectangle, about its middle. Groups of one frame are left out.
+    """
+    low, high = poses.joints_2d.amin(1), poses.joints_2d.amax(1)
+    margin = AROUND * (high - low)[:, 1:]
+    first, last = ((low - margin) / raster).floor(), ((high + margin) / raster).ceil()
+    who = torch.stack([poses.subject, poses.camera], dim=1)
+    keys, member, count = torch.cat([who, first.long(), last.long()], dim=1).unique(
+        dim=0, return_inverse=True, return_counts=True
+    )
+    kept = (count[member] >= LEAST).nonzero()[:, 0]
+    kept = kept[member[kept].argsort(stable=True)]
+    old, number = member[kept].unique(return_inverse=True)
+    names = []
+    for subject, camera, *corners in keys[old].tolist():
+        where = "-".join(str(corner) for corner in corners)
+        names.append(f"{poses.subject_names[subject]}/{where}/{poses.camera_names[camera]}")
+    centre = (first + last)[kept] * (raster / 2)
+    return chosen(poses, kept, number, tuple(names)), centre, (last - first)[kept, 1] * row
+
+
+def truth_15(filmed: Filmed) -> Tensor:
+    """True keypoints (N, 15, 2) in crop coordinates; the neck is Human3.6M's neck/nose, as in the authors'
+    code."""
+    skeleton = filmed.poses.skeleton
+    return filmed.crop[:, [skeleton.index(_AS_H17.get(name, name)) for name in JOINTS]]
+
+
+def take_frames(
+    poses: Poses, size: int, share: float, limit: int | None, background: bool, seed: int = 0
+) -> Frames:
+    """Draws standing frames of role studio, at most ``limit``, of which a share has its arms out.
+
+    Arguments:
+        share: of the frames with arms out among those with arms out or down, see
+            `lib.data.arms.with_arms_out`.
+        background: whole pictures, as in the paper; else what differs from the median of the camera's
+            frames, on black (ours).
+
+    Every group has clothes of its own, worn in all its frames.
+    """
+    index = standing(poses)
+    if limit is not None and len(index) > limit:
+        index = index[torch.linspace(0, len(index) - 1, limit, device=index.device).long()]
+    one = ("standing/all/cameras",)
+    poses, kept = with_arms_out(chosen(poses, index, torch.zeros_like(index), one), share, seed)
+    poses, centre, side = group(chosen(poses, kept, torch.zeros_like(kept), one))
+    filmed = Filmed.of(poses, "studio", size, seed=seed)
+    filmed = replace(
+        filmed, centre=centre, side=side, crop=to_crop(poses.joints_2d, centre, side),
+        K=crop_intrinsics(poses.K, centre, side, size),
+    )  # fmt: skip
+    behind = None if background else Backdrops.of(poses, "studio", margin=WIDE, size=FINE, seed=seed)
+    images = filmed.K.new_empty((len(poses), 3, size, size), dtype=torch.uint8)
+    mask = images.new_empty((len(poses), size, size), dtype=torch.bool)
+    for some in torch.arange(len(poses), device=index.device).split(256):
+        picture = filmed.draw(some, background=True)
+        colour = picture.colour
+        if behind is not None:
+            still = behind.crop(behind.row[poses.clip[some]], centre[some], side[some], size)
+            colour = colour * foreground(colour, still)
+        images[some] = (colour * 255).round().to(torch.uint8)
+        mask[some] = picture.mask
+    return Frames(filmed, images, mask, truth_15(filmed))
+
+
+def pair(clip: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Pairs (M, 2) of frames of one group, at random.
+
+    A pass over the frames puts each of them into one pair at most. ``share`` 1 is one pass; 4 are four
+    (the authors' full set); 1/3 is one pass over the first third of each group's frames, in random
+    order.
+    """
+    passes = max(1, round(share))
+    found = []
+    for _ in range(passes):
+        order = torch.rand(len(clip), generator=generator, device=clip.device)
+        by_group = torch.argsort(clip.double() + order.double() * 0.999)
+        groups = clip[by_group]
+        count = torch.bincount(groups)
+        start = count.cumsum(0) - count
+        place = torch.arange(len(clip), device=clip.device) - start[groups]
+        most = (count * min(1.0, share)).round().clamp(min=0)[groups]
+        first = ((place % 2 == 0) & (place + 1 < most)).nonzero()[:, 0]
+        found.append(torch.stack([by_group[first], by_group[first + 1]], dim=1))
+    return torch.cat(found)
+
+
+def mirrored_half(pairs: Tensor, how: str) -> tuple[Tensor, Tensor]:
+    """Pairs and whether each is mirrored (M,): ``how`` "none", "replace" or "add".
+
+    "replace" is the authors' way: mirrored copies of every second pair take the place of the others, so
+    that there are as many as before. "add" gives each pair its mirror image. ValueError for another.
+    """
+    match how:
+        case "none":
+            return pairs, torch.zeros(len(pairs), dtype=torch.bool, device=pairs.device)
+        case "replace":
+            kept = pairs[::2]
+        case "add":
+            kept = pairs
+        case _:
+            raise ValueError(f"pairs are mirrored none, replace or add, not {how!r}")
+    mirrored = torch.arange(2 * len(kept), device=pairs.device) >= len(kept)
+    return kept.repeat(2, 1), mirrored

@@ -1,0 +1,353 @@
+r"""What a run of Yoo & Russakovsky 2023 is looked at with, beyond its metrics; the YAML file says what."""
+
+import torch
+from torch import Tensor
+
+from lib.data.arms import arms_of
+from lib.metrics import BPLP_BONES, bplp_c
+from lib.papers.yoo2023_data import Frames
+from lib.papers.yoo2023_scores import averages, distances, joint_hits, scores
+from lib.papers.yoo2023_template import JOINTS, MIRROR
+from lib.perceptual import perceptual_loss
+from lib.precision import autocast
+
+__all__ = [
+    "diagnose_keypoints",
+    "diagnose",
+    "counts",
+    "figures",
+    "frame_arrays",
+    "frames_of",
+    "offset",
+    "outline",
+    "predictions",
+    "reconstruction_errors",
+    "score",
+]
+
+ARMS = ("left_elbow", "right_elbow", "left_wrist", "right_wrist")
+SIDED = ("ankle", "knee", "elbow", "hip", "shoulder", "wrist")
+LIMBS = {"thigh": ("hip", "knee"), "shin": ("knee", "ankle"), "arm": ("shoulder", "elbow"),
+         "forearm": ("elbow", "wrist")}  # fmt: skip
+THROWN = 1.0  # normalised L2 above which a frame's keypoints are thrown out of the picture (yoo-38)
+OFFSETS = 1000  # training frames that constant offsets are estimated on
+SHOWN = {"random": 16, "arms_out": 6, "arms_down": 6, "behind": 4}
+
+
+def _columns(*names: str) -> list[int]:
+    return [JOINTS.index(name) for name in names]
+
+
+def _arms(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Whether arms are out, and whether they hang, of keypoints (N, 15, 2)."""
+    shoulders = points[:, _columns("left_shoulder", "right_shoulder")]
+    return arms_of(shoulders, points[:, _columns("left_wrist", "right_wrist")])
+
+
+def frames_of(frames: Frames) -> dict[str, Tensor]:
+    """Which frames (N,) show arms out, arms down, a person from the front."""
+    out, down = _arms(frames.truth)
+    left, right = (frames.truth[:, JOINTS.index(f"{side}_shoulder"), 0] for side in ("left", "right"))
+    return {"out": out, "down": down, "front": left > right}
+
+
+def _mean(values: Tensor, where: Tensor | None = None) -> float:
+    chosen = values if where is None else values[where]
+    return float(chosen.double().mean()) if chosen.numel() else float("nan")
+
+
+def score(trainer) -> tuple[dict, Tensor]:
+    """The metrics of a record, and the mean distance of each keypoint (15,) as a share of the crop."""
+    test, predicted = trainer.test, predictions(trainer)
+    poses = test.filmed.poses
+    found = scores(predicted, test, torch.arange(len(test)))
+    return averages(found, poses.action, poses.action_names), distances(predicted, test.truth).mean(0)
+
+
+def predictions(trainer) -> Tensor:
+    """Keypoints of all test frames; worked out once."""
+    if "predicted" not in trainer.shown:
+        index = torch.arange(len(trainer.test), device=trainer.test.truth.device)
+        trainer.shown["predicted"] = trainer.predict_keypoints(trainer.test, index)
+    return trainer.shown["predicted"]
+
+
+def diagnose_keypoints(predicted: Tensor, test: Frames) -> dict[str, float]:
+    """What keypoints (N, 15, 2) of all test frames say, whoever predicted them."""
+    index = torch.arange(len(test), device=test.truth.device)
+    found, which = scores(predicted, test, index), frames_of(test)
+    hits = joint_hits(predicted, test, index).float()
+    exchanged = predicted[:, list(MIRROR)]
+    other = joint_hits(exchanged, test, index).float()
+    better = distances(exchanged, test.truth).mean(1) < distances(predicted, test.truth).mean(1)
+    tolerant = torch.where((other.mean(1) > hits.mean(1))[:, None], other, hits)
+    values = {"swap_share": _mean(better.float())}
+    for name in ("pdj", "l2"):
+        q = torch.tensor([0.25, 0.5, 0.75], device=index.device)
+        for label, value in zip(("q1", "median", "q3"), found[name].quantile(q), strict=True):
+            values[f"{name}_{label}"] = float(value)
+        values |= {f"{name}_{k}": _mean(found[name], which[k]) for k in ("out", "down")}
+    log = found["l2"].clamp_min(1e-6).log10()
+    values |= {"log_l2_median": float(log.median()), "log_l2_max": float(log.max())}
+    values["thrown_share"] = _mean((found["l2"] > THROWN).float())
+    values["outside_share"] = _mean((predicted.abs() > 1).flatten(1).any(1).float())
+    values |= {
+        "pdj_front": _mean(found["pdj"], which["front"]),
+        "pdj_back": _mean(found["pdj"], ~which["front"]),
+    }
+    for i, joint in enumerate(JOINTS):
+        values |= {f"pdj_{joint}": _mean(hits[:, i]), f"pdj_swap_{joint}": _mean(tolerant[:, i])}
+        values |= {f"pdj_{k}_{joint}": _mean(hits[which[k], i]) for k in ("out", "down")}
+    arms = _columns(*ARMS)
+    values |= {
+        "pdj_arms": _mean(hits[:, arms]),
+        "pdj_arms_swap": _mean(tolerant[:, arms]),
+        "l2_arms": _mean(distances(predicted, test.truth)[:, arms]),
+    }
+    for joint in SIDED:
+        for label in ("", "out_"):
+            left, right = (values[f"pdj_{label}{side}_{joint}"] for side in ("left", "right"))
+            values[f"gap_{label}{joint}"] = abs(left - right)
+    values |= _arms_out(predicted, which) | _proportions(predicted, test)
+    values["arm_correlation"] = _correlation(predicted, test)
+    return values
+
+
+def _arms_out(predicted: Tensor, which: dict[str, Tensor]) -> dict[str, float]:
+    out, down = _arms(predicted)
+    classified = (out | down).sum().clamp_min(1)
+    true = (which["out"] | which["down"]).sum().clamp_min(1)
+    return {
+        "frames_out": float(which["out"].sum()),
+        "frames_down": float(which["down"].sum()),
+        "true_out_share": float(which["out"].sum() / true),
+        "predicted_out_share": float(out.sum() / classified),
+        "predicted_out_on_down": _mean(out[which["down"]].float()),
+    }
+
+
+def _proportions(predicted: Tensor, test: Frames) -> dict[str, float]:
+    """BPLP-C and the lengths of left limbs against right ones."""
+    value = float(bplp_c(predicted))
+    rest = float(bplp_c(predicted, bones=BPLP_BONES[1:]))
+    found = {
+        "bplp_c": value,
+        "bplp_c_rest": rest,
+        "proportion_std": 1 / value,
+        "bplp_c_true": float(bplp_c(test.truth)),
+    }
+    for label, points in (("limb_ratio", predicted), ("limb_ratio_true", test.truth)):
+        ratios = {name: _limb_ratio(points, *ends) for name, ends in LIMBS.items()}
+        found[label] = sum(ratios.values()) / len(ratios)
+        if label == "limb_ratio":
+            found["limb_ratio_thigh"] = ratios["thigh"]
+    return found
+
+
+def _limb_ratio(points: Tensor, near: str, far: str) -> float:
+    """Mean absolute logarithm of a left limb's length over the right one's."""
+    lengths = []
+    for side in ("left", "right"):
+        start, end = points[:, _columns(f"{side}_{near}", f"{side}_{far}")].unbind(1)
+        lengths.append((end - start).norm(dim=-1).clamp_min(1e-3))
+    return float((lengths[0] / lengths[1]).log().abs().mean())
+
+
+def _correlation(predicted: Tensor, test: Frames) -> float:
+    """Correlation of elbows and wrists with the true ones, about the middle of the person's box."""
+    box = test.box
+    middle = (box[:, None, :2] + box[:, None, 2:]) / 2
+    arms = _columns(*ARMS)
+    a, b = ((points[:, arms] - middle).flatten(1) for points in (predicted, test.truth))
+    a, b = a - a.mean(0), b - b.mean(0)
+    each = (a * b).sum(0) / (a.norm(dim=0) * b.norm(dim=0)).clamp_min(1e-9)
+    return float(each.mean())
+
+
+def offset(trainer, test: Frames, predicted: Tensor) -> dict[str, float]:
+    """Metrics after a constant offset of each keypoint is taken off: what the template's convention costs.
+
+    The offsets, medians over training frames, know labels: a diagnostic. They belong to parts, so to sides
+    of the picture: it is the true pose whose sides are exchanged where that is nearer.
+    """
+    frames, exchange = trainer.frames, list(MIRROR)
+    some = torch.linspace(0, len(frames) - 1, min(OFFSETS, len(frames)), device=predicted.device).long()
+    seen, truth = trainer.predict_keypoints(frames, some), frames.truth[some]
+    swapped = distances(seen, truth[:, exchange]).mean(1) < distances(seen, truth).mean(1)
+    moved = (
+        predicted - (seen - torch.where(swapped[:, None, None], truth[:, exchange], truth)).median(0).values
+    )
+    index = torch.arange(len(test), device=predicted.device)
+    plain, other = (joint_hits(p, test, index).float() for p in (moved, moved[:, exchange]))
+    better = torch.where((other.mean(1) > plain.mean(1))[:, None], other, plain)
+    return {
+        "pdj_offset": _mean(plain),
+        "pdj_offset_swap": _mean(better),
+        "arms_offset_swap": _mean(better[:, _columns(*ARMS)]),
+    }
+
+
+@torch.no_grad()
+def reconstruction_errors(trainer, index: Tensor) -> dict[str, Tensor]:
+    """Errors (N,) of test frames drawn from the next frame of their group.
+
+    rec_mse: of normalised pictures; rec_mse_person: within the person's box; rec_perceptual: of features;
+    copy_mse: of the other frame itself; shuffled_mse: with the maps of another frame of the batch.
+    """
+    model, test = trainer.model, trainer.test
+    model.eval()
+    found: dict[str, list] = {}
+    for some in index.split(128):
+        frame, other = test.pictures(some), test.pictures(partner(test, some))
+        posed = model.pose(frame)
+        maps = model.maps(posed)
+        drawn, shuffled = model.draw(other, maps), model.draw(other, maps.roll(1, 0))
+        target, copy = model.normalise(frame), model.normalise(other)
+        with autocast(frame.device):
+            made, asked = trainer.features(model.picture(drawn)), trainer.features(frame)
+        inside = _inside(test, some)
+        square = (drawn - target).square().mean(1)
+        values = {
+            "rec_mse": square.flatten(1).mean(1),
+            "rec_mse_person": (square * inside).flatten(1).sum(1) / inside.flatten(1).sum(1),
+            "rec_perceptual": torch.stack(
+                [perceptual_loss(a[None], b[None]) for a, b in zip(made, asked, strict=True)]
+            ),
+            "copy_mse": (copy - target).square().flatten(1).mean(1),
+            "shuffled_mse": (shuffled - target).square().flatten(1).mean(1),
+        }
+        for name, value in values.items():
+            found.setdefault(name, []).append(value)
+    return {name: torch.cat(values) for name, values in found.items()}
+
+
+def partner(test: Frames, index: Tensor) -> Tensor:
+    """Another frame of the same group: half of the group further on, around its end."""
+    poses = test.filmed.poses
+    first, length = poses.start[poses.clip[index]], poses.length[poses.clip[index]]
+    return first + (index - first + (length // 2).clamp_min(1)) % length
+
+
+def _inside(test: Frames, index: Tensor) -> Tensor:
+    """(N, S, S): pixels within the person's box, as numbers."""
+    size = test.mask.shape[-1]
+    centres = (torch.arange(size, device=index.device) + 0.5) * (2 / size) - 1
+    left, top, right, bottom = test.box[index].unbind(1)
+    across = (centres > left[:, None]) & (centres < right[:, None])
+    down = (centres > top[:, None]) & (centres < bottom[:, None])
+    return (down[:, :, None] & across[:, None, :]).float()
+
+
+@torch.no_grad()
+def _overlap(trainer, test: Frames) -> dict[str, float]:
+    """Posed parts against the person's outline (yoo-34), and what the anchors' gaps are."""
+    model, shared, gaps = trainer.model, [], []
+    for some in torch.arange(len(test), device=test.truth.device).split(128):
+        posed = model.pose(test.pictures(some))
+        figure, mask = model.maps(posed).amax(1) > 0.5, test.mask[some]
+        both, either = (figure & mask).flatten(1).sum(1), (figure | mask).flatten(1).sum(1)
+        shared.append(both / either.clamp_min(1))
+        pairs = model.template.pairs
+        ends = posed.anchors[-1]
+        gaps.append((ends[:, pairs[:, 0]] - ends[:, pairs[:, 1]]).norm(dim=-1).mean(1) / 2)
+    return {"overlap": _mean(torch.cat(shared)), "anchor_gap": _mean(torch.cat(gaps))}
+
+
+def outline(predicted: Tensor, test: Frames) -> float:
+    """Mean distance of keypoints to the nearest pixel of the person, as a share of the crop's side."""
+    size = test.mask.shape[-1]
+    centres = (torch.arange(size, device=predicted.device) + 0.5) * (2 / size) - 1
+    grid = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), dim=-1).flatten(0, 1)
+    found = []
+    for points, mask in zip(predicted, test.mask, strict=True):
+        found.append(torch.cdist(points, grid[mask.flatten()]).amin(1).mean())
+    return max(0.0, float(torch.stack(found).mean()) / 2)
+
+
+def _template(trainer, test: Frames) -> dict[str, float]:
+    """The untransformed template of the same variant on the same frames."""
+    still = trainer.model.template.keypoints
+    index = torch.arange(len(test), device=still.device)
+    found = scores(still.expand(len(test), -1, -1), test, index)
+    mean, arms = test.truth.mean(0), _columns(*ARMS)
+    front = frames_of(test)["front"]
+    seen = torch.where(front[:, None, None], test.truth, test.truth[:, list(MIRROR)])
+    mean = seen.mean(0)
+    neck, root = _columns("neck", "abdomen")
+    torso = (mean[neck] - mean[root]).norm()
+    centred, drawn = mean - mean[root], still - still[root]
+    return {
+        "template_pdj": _mean(found["pdj"]),
+        "template_pdj_swap": _mean(found["pdj_swap"]),
+        "template_l2": _mean(found["l2"]),
+        "template_arm_distance": float((drawn - centred)[arms].norm(dim=-1).mean() / torso),
+    }
+
+
+def diagnose(trainer) -> dict[str, float]:
+    """All diagnostics of a trained variant."""
+    test, predicted = trainer.test, predictions(trainer)
+    values = diagnose_keypoints(predicted, test)
+    index = torch.arange(len(test), device=predicted.device)
+    errors = reconstruction_errors(trainer, index)
+    trainer.shown["rec_mse"] = errors["rec_mse"]
+    values |= {name: _mean(value) for name, value in errors.items()}
+    values |= offset(trainer, test, predicted) | _overlap(trainer, test) | _template(trainer, test)
+    values["outline"] = outline(predicted, test)
+    return values | counts(trainer)
+
+
+def counts(trainer) -> dict[str, float]:
+    """How much a run was trained on, and by what features pictures were compared."""
+    return {
+        "pairs": float(len(trainer.pairs)),
+        "frames": float(len(trainer.pairs[: len(trainer.pairs)].unique())),
+        "groups": float(len(trainer.frames.filmed.poses.clips)),
+        "parameters": float(trainer.parameters),
+        "vgg": float(trainer.features.has_vgg),
+    }
+
+
+@torch.no_grad()
+def figures(trainer) -> dict[str, Tensor]:
+    """Arrays for figures: pictures with predictions, metrics of every frame and of every keypoint."""
+    test, predicted = trainer.test, predictions(trainer)
+    which, found = frames_of(test), frame_arrays(predicted, test)
+    found["frames/rec_mse"] = trainer.shown["rec_mse"]
+    model = trainer.model
+    sets = {"random": torch.ones_like(which["out"]), "arms_out": which["out"],
+            "arms_down": which["down"] & which["front"], "behind": ~which["front"]}  # fmt: skip
+    for name, where in sets.items():
+        rows = where.nonzero()[:, 0]
+        if not len(rows):
+            continue
+        rows = rows[torch.linspace(0, len(rows) - 1, min(SHOWN[name], len(rows))).round().long()]
+        other = partner(test, rows)
+        posed = model.pose(test.pictures(rows))
+        drawn = model.picture(model.draw(test.pictures(other), model.maps(posed)))
+        shown = {
+            "image": test.images[rows].permute(0, 2, 3, 1),
+            "other": test.images[other].permute(0, 2, 3, 1),
+            "reconstruction": (drawn.clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1),
+            "truth": test.truth[rows],
+            "predicted": posed.keypoints,
+            "anchors": posed.anchors[-1],
+            "matrices": posed.matrices[-1],
+            "out": which["out"][rows],
+            "front": which["front"][rows],
+        }
+        found |= {f"{name}/{key}": value for key, value in shown.items()}
+    return found
+
+
+def frame_arrays(predicted: Tensor, test: Frames) -> dict[str, Tensor]:
+    """Metrics of every test frame (N,) and of every keypoint (15,), over all frames and two kinds of them."""
+    index = torch.arange(len(test), device=predicted.device)
+    found, which = scores(predicted, test, index), frames_of(test)
+    hits, error = joint_hits(predicted, test, index).float(), distances(predicted, test.truth)
+    arrays = {f"frames/{k}": found[k] for k in ("pdj", "pdj_swap", "l2", "l2_swap")}
+    arrays |= {f"frames/{k}": v for k, v in which.items()}
+    for name, value in (("pdj", hits), ("l2", error)):
+        arrays[f"joints/{name}"] = value.mean(0)
+        arrays |= {f"joints/{name}_{k}": value[which[k]].mean(0) for k in ("out", "down")}
+    return arrays

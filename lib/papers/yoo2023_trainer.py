@@ -1,0 +1,215 @@
+r"""Training of Yoo & Russakovsky 2023: a frame is drawn again from the posed template and another frame."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lib.image_losses import dists, ms_ssim
+from lib.networks import count_parameters
+from lib.papers import yoo2023_diagnostics as diagnostics
+from lib.papers.kundu2020_shared import Resumable
+from lib.papers.yoo2023_data import Frames, mirrored_half, pair, take_frames
+from lib.papers.yoo2023_losses import l_anchor, l_boundary
+from lib.papers.yoo2023_model import TemplateModel
+from lib.papers.yoo2023_scores import scores
+from lib.perceptual import Perceptual, perceptual_loss
+from lib.precision import autocast
+from lib.precision import name as precision_name
+
+__all__ = ["Trainer", "Variant"]
+
+ANCHOR, BOUNDARY = 0.5, 1.0  # the authors' weights; those of both reconstruction losses are 1
+GRADIENT = 5.0  # largest norm of a step's gradient
+LOOKS = (0.25, 0.5, 0.75)  # shares of the steps at which the test is looked at, for yoo-12
+LOOKED = 400  # frames looked at
+CHUNK = 128
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of a table. The defaults are the baseline, Schmidtke et al. 2021, in our parametrisation.
+
+    template: "orig" (arms out) or "new" (arms down). perceptual, mse, ssim, dists: the losses of the
+    drawn frame. flip: "none", "replace" (the authors') or "add". constrained: rotations, shifts and one
+    scale for the body. pairs: passes over the frames, or the share of them that one pass uses. arms_out:
+    share of frames with arms out among those with arms out or down. background: whole pictures, as in the
+    paper; else people on black (ours). skips, output_scale, zero_start,
+    pivot, schedule: see `yoo2023_model`; the authors have False, 1, False, "corner", "constant".
+    """
+
+    template: str = "orig"
+    perceptual: bool = True
+    mse: bool = False
+    ssim: bool = False
+    dists: bool = False
+    coarse_to_fine: bool = False
+    flip: str = "none"
+    constrained: bool = False
+    pairs: float = 1.0
+    arms_out: float = 1 / 41
+    background: bool = False
+    skips: bool = True
+    output_scale: float = 0.1
+    zero_start: bool = True
+    pivot: str = "part"
+    schedule: str = "cosine"
+    supervised: bool = False
+
+
+class Trainer(Resumable):
+    """Trains one variant. `step(i)` makes the i-th update and returns its losses, on the device.
+
+    Arguments:
+        variant, profile: what and how long.
+        data: role -> {"train": Poses, "test": Poses}.
+        seed: of the weights, the pairs and the batches.
+    """
+
+    test_roles = ("studio",)
+
+    def __init__(self, variant: Variant, profile, data: dict, seed: int):
+        torch.manual_seed(seed)
+        self.variant, self.profile, self.data = variant, profile, data
+        self.device = data["studio"]["train"].device
+        self.precision = precision_name(self.device)
+        self.generator = torch.Generator(self.device).manual_seed(seed)
+        self.frames = take_frames(
+            data["studio"]["train"], profile.image, variant.arms_out, profile.pictures, variant.background
+        )
+        self._test: Frames | None = None
+        pairs = pair(self.frames.clip, variant.pairs, self.generator)
+        self.pairs, self.mirrored = mirrored_half(pairs, variant.flip)
+        self.model = TemplateModel(variant, profile).to(self.device, memory_format=torch.channels_last)
+        self.features = Perceptual(profile.perceptual).to(self.device, memory_format=torch.channels_last)
+        self.initialisation = f"from scratch; {self.features.initialisation}"
+        self.steps = self._length()
+        self.samples_per_step = profile.batch
+        self.critic: nn.Module | None = None
+        self.optimisers = {"all": torch.optim.Adam(self.model.parameters(), lr=profile.rate, fused=True)}
+        self.parameters = count_parameters(self.model)
+        self.shown: dict = {}
+        self.looks: dict[str, float] = {}
+
+    def _length(self) -> int:
+        return self.profile.steps
+
+    @property
+    def test(self) -> Frames:
+        """The test frames, drawn when first asked for."""
+        if self._test is None:
+            self._test = take_frames(
+                self.data["studio"]["test"], self.profile.image, self.variant.arms_out,
+                self.profile.test_pictures, self.variant.background,
+            )  # fmt: skip
+        return self._test
+
+    def rate(self, index: int) -> float:
+        """The learning rate of a step."""
+        if self.variant.schedule == "constant":
+            return self.profile.rate
+        return self.profile.rate * 0.5 * (1 + math.cos(math.pi * index / max(1, self.steps)))
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        """A batch of pairs: frames to draw and other frames (B, 3, S, S) in [0, 1]."""
+        index = self.draw_index(len(self.pairs), self.profile.batch)
+        pairs, mirrored = self.pairs[index], self.mirrored[index, None, None, None]
+        frame, other = (self.frames.pictures(pairs[:, i]) for i in (0, 1))
+        if self.variant.flip != "none":
+            frame, other = (torch.where(mirrored, x.flip(-1), x) for x in (frame, other))
+        return frame, other
+
+    def losses(self, frame: Tensor, other: Tensor) -> dict[str, Tensor]:
+        """The losses of a batch, by name, with their weights."""
+        variant, model = self.variant, self.model
+        posed = model.pose(frame)
+        drawn = model.draw(other, model.maps(posed))
+        found = self.reconstruction(drawn, frame)
+        found["anchor"] = ANCHOR * sum(l_anchor(a, model.template.pairs) for a in posed.anchors)
+        found["boundary"] = BOUNDARY * sum(l_boundary(a) for a in posed.anchors)
+        kept = {
+            "perceptual": variant.perceptual,
+            "mse": variant.mse,
+            "ssim": variant.ssim,
+            "dists": variant.dists,
+        }
+        return {name: loss for name, loss in found.items() if kept.get(name, True)}
+
+    def reconstruction(self, drawn: Tensor, frame: Tensor) -> dict[str, Tensor]:
+        """The losses between what was drawn (normalised) and the frame that it should be."""
+        variant, picture = self.variant, self.model.picture(drawn)
+        found = {}
+        if variant.mse:
+            found["mse"] = (drawn - self.model.normalise(frame)).square().mean()
+        if variant.ssim:
+            l1 = (drawn - self.model.normalise(frame)).abs().mean()
+            found["ssim"] = l1 + (1 - ms_ssim(picture, frame)).mean()
+        if variant.perceptual or variant.dists:
+            with autocast(self.device):
+                with torch.no_grad():
+                    target = self.features(frame, stages=variant.dists)
+                made = self.features(picture, stages=variant.dists)
+            if variant.perceptual:
+                last = (made[-1], target[-1]) if variant.dists else (made, target)
+                found["perceptual"] = perceptual_loss(*last)
+            if variant.dists:
+                found["dists"] = dists([picture, *made], [frame, *target]).mean()
+        return found
+
+    def step(self, index: int) -> dict[str, Tensor]:
+        """One update of both networks."""
+        self.model.train()
+        optimiser = self.optimisers["all"]
+        optimiser.param_groups[0]["lr"] = self.rate(index)
+        losses = self.losses(*self.batch())
+        optimiser.zero_grad(set_to_none=True)
+        sum(losses.values()).backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT)
+        optimiser.step()
+        self.shown.clear()
+        for share in LOOKS:
+            if index + 1 == round(share * self.steps):
+                self.looks |= self.look(f"_{round(100 * share)}")
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    @torch.no_grad()
+    def look(self, suffix: str) -> dict[str, float]:
+        """PDJ and reconstruction error now, on a few test frames; nothing is chosen by them."""
+        some = torch.linspace(0, len(self.test) - 1, min(LOOKED, len(self.test))).long()
+        predicted = self.predict_keypoints(self.test, some)
+        found = scores(predicted, self.test, some)
+        error = diagnostics.reconstruction_errors(self, some)["rec_mse"]
+        return {
+            f"pdj{suffix}": float(found["pdj"].mean()),
+            f"l2{suffix}": float(found["l2"].mean()),
+            f"rec_mse{suffix}": float(error.mean()),
+        }
+
+    @torch.no_grad()
+    def predict_keypoints(self, frames: Frames, index: Tensor) -> Tensor:
+        """Keypoints (B, 15, 2) in crop coordinates of some frames."""
+        self.model.eval()
+        found = [self.model.pose(frames.pictures(some)).keypoints for some in index.split(CHUNK)]
+        return torch.cat(found)
+
+    def score(self, role: str) -> tuple[dict, Tensor]:
+        """The metrics of the test frames of a role; see `yoo2023_diagnostics`."""
+        return diagnostics.score(self)
+
+    def diagnose(self, role: str) -> tuple[dict[str, float], dict[str, Tensor]]:
+        """Diagnostics of a role, by name; there is nothing to keep of single clips."""
+        return diagnostics.diagnose(self) | self.looks, {}
+
+    def figures(self, role: str) -> dict[str, Tensor]:
+        """Arrays that figures need."""
+        return diagnostics.figures(self)
+
+    def state_dict(self) -> dict:
+        """All that a later call of `load_state_dict` needs to go on as if never stopped."""
+        return super().state_dict() | {"looks": self.looks}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restores what `state_dict` gave."""
+        super().load_state_dict(state)
+        self.looks = dict(state["looks"])
