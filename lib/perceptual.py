@@ -84,6 +84,20 @@ class Perceptual(nn.Module):
                 found.append(x)
         return found if stages else x
 
+    def errors(self, drawn: list[Tensor], target: list[Tensor]) -> Tensor:
+        """How far pictures (N,) are apart, from their stages: the mean absolute difference of features.
+
+        With VGG's weights of relu3_2 alone, as in the code of Yoo and Russakovsky 2023; else the mean over
+        all three stages, for the random network's last one knows too little of colours and places.
+        """
+        stages = slice(-1, None) if self.has_vgg else slice(None)
+        return torch.stack(
+            [
+                (a.float() - b.float()).abs().flatten(1).mean(1)
+                for a, b in zip(drawn[stages], target[stages], strict=True)
+            ]
+        ).mean(0)
+
     @torch.no_grad()
     def _draw(self) -> None:
         """Orthogonal weights from the seed; layer by layer the gain and the bias of each channel."""

@@ -17,8 +17,8 @@ from lib.data.images import Filmed
 from lib.papers.yoo2023_template import JOINTS
 
 __all__ = [
-    "RASTER", "ROW", "STANDING", "Frames", "chosen", "group", "mirrored_half", "pair", "standing",
-    "take_frames", "truth_15",
+    "RASTER", "ROW", "STANDING", "Frames", "chosen", "group", "mirrored_half", "outline_box", "pair",
+    "standing", "take_frames", "truth_15",
 ]  # fmt: skip
 
 # The paper's ten actions, and those of other recordings in which a person stands or walks.
@@ -41,13 +41,14 @@ class Frames:
 
     filmed: their poses, of which each clip is a group, and what draws them. images (N, 3, S, S) uint8, whole
     or on black. mask (N, S, S): whether a pixel is truly the person's; truth (N, 15, 2): true keypoints
-    in crop coordinates. Only a test looks at these two.
+    in crop coordinates; box (N, 4): left, top, right, bottom of that outline. Only a test looks at these.
     """
 
     filmed: Filmed
     images: Tensor
     mask: Tensor
     truth: Tensor
+    box: Tensor
 
     def __len__(self) -> int:
         return len(self.images)
@@ -62,24 +63,23 @@ class Frames:
         return self.filmed.poses.clip
 
     @property
-    def box(self) -> Tensor:
-        """(N, 4): left, top, right, bottom of the person's outline in crop coordinates."""
-        size = self.mask.shape[-1]
-        edges = torch.arange(size + 1, device=self.mask.device) * (2 / size) - 1
-        found = []
-        for axis in (1, 2):
-            seen = self.mask.any(axis)  # columns, rows
-            first = seen.float().argmax(1)
-            last = size - seen.flip(1).float().argmax(1)
-            found += [edges[first], edges[last]]
-        left, right, top, bottom = found
-        return torch.stack([left, top, right, bottom], dim=1)
-
-    @property
     def diagonal(self) -> Tensor:
-        """(N,) of that box, in crop units."""
-        box = self.box
-        return (box[:, 2:] - box[:, :2]).norm(dim=1)
+        """(N,) of the box, in crop units."""
+        return (self.box[:, 2:] - self.box[:, :2]).norm(dim=1)
+
+
+def outline_box(mask: Tensor) -> Tensor:
+    """(N, 4): left, top, right, bottom in crop coordinates of what is True in masks (N, S, S)."""
+    size = mask.shape[-1]
+    edges = torch.arange(size + 1, device=mask.device) * (2 / size) - 1
+    found = []
+    for axis in (1, 2):
+        seen = mask.any(axis)  # columns, rows
+        first = seen.float().argmax(1)
+        last = size - seen.flip(1).float().argmax(1)
+        found += [edges[first], edges[last]]
+    left, right, top, bottom = found
+    return torch.stack([left, top, right, bottom], dim=1)
 
 
 def standing(poses: Poses) -> Tensor:
@@ -152,8 +152,13 @@ def take_frames(
     if limit is not None and len(index) > limit:
         index = index[torch.linspace(0, len(index) - 1, limit, device=index.device).long()]
     one = ("standing/all/cameras",)
-    poses, kept = with_arms_out(chosen(poses, index, torch.zeros_like(index), one), share, seed)
-    poses, centre, side = group(chosen(poses, kept, torch.zeros_like(kept), one))
+    poses, centre, side = group(chosen(poses, index, torch.zeros_like(index), one))
+    # arms are raised in groups made before: else those with arms out would be groups of their own
+    poses, kept = with_arms_out(poses, share, seed)
+    kept = kept[torch.bincount(poses.clip[kept])[poses.clip[kept]] >= LEAST]
+    old, member = poses.clip[kept].unique(return_inverse=True)
+    names = tuple(poses.clips[clip] for clip in old.tolist())
+    poses, centre, side = chosen(poses, kept, member, names), centre[kept], side[kept]
     filmed = Filmed.of(poses, "studio", size, seed=seed)
     filmed = replace(
         filmed, centre=centre, side=side, crop=to_crop(poses.joints_2d, centre, side),
@@ -170,29 +175,29 @@ def take_frames(
             colour = colour * foreground(colour, still)
         images[some] = (colour * 255).round().to(torch.uint8)
         mask[some] = picture.mask
-    return Frames(filmed, images, mask, truth_15(filmed))
+    return Frames(filmed, images, mask, truth_15(filmed), outline_box(mask))
 
 
 def pair(clip: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Pairs (M, 2) of frames of one group, at random.
 
     A pass over the frames puts each of them into one pair at most. ``share`` 1 is one pass; 4 are four
-    (the authors' full set); 1/3 is one pass over the first third of each group's frames, in random
-    order.
+    (the authors' full set); 1/3 is a random third of the pairs of one pass.
     """
-    passes = max(1, round(share))
     found = []
-    for _ in range(passes):
+    for _ in range(max(1, round(share))):
         order = torch.rand(len(clip), generator=generator, device=clip.device)
         by_group = torch.argsort(clip.double() + order.double() * 0.999)
         groups = clip[by_group]
         count = torch.bincount(groups)
-        start = count.cumsum(0) - count
-        place = torch.arange(len(clip), device=clip.device) - start[groups]
-        most = (count * min(1.0, share)).round().clamp(min=0)[groups]
-        first = ((place % 2 == 0) & (place + 1 < most)).nonzero()[:, 0]
+        place = torch.arange(len(clip), device=clip.device) - (count.cumsum(0) - count)[groups]
+        first = ((place % 2 == 0) & (place + 1 < count[groups])).nonzero()[:, 0]
         found.append(torch.stack([by_group[first], by_group[first + 1]], dim=1))
-    return torch.cat(found)
+    pairs = torch.cat(found)
+    if share < 1:
+        kept = torch.randperm(len(pairs), generator=generator, device=clip.device)
+        pairs = pairs[kept[: round(share * len(pairs))]]
+    return pairs
 
 
 def mirrored_half(pairs: Tensor, how: str) -> tuple[Tensor, Tensor]:

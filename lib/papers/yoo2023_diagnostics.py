@@ -8,7 +8,6 @@ from lib.metrics import BPLP_BONES, bplp_c
 from lib.papers.yoo2023_data import Frames
 from lib.papers.yoo2023_scores import averages, distances, joint_hits, scores
 from lib.papers.yoo2023_template import JOINTS, MIRROR
-from lib.perceptual import perceptual_loss
 from lib.precision import autocast
 
 __all__ = [
@@ -60,7 +59,7 @@ def score(trainer) -> tuple[dict, Tensor]:
     """The metrics of a record, and the mean distance of each keypoint (15,) as a share of the crop."""
     test, predicted = trainer.test, predictions(trainer)
     poses = test.filmed.poses
-    found = scores(predicted, test, torch.arange(len(test)))
+    found = scores(predicted, test, torch.arange(len(test), device=predicted.device))
     return averages(found, poses.action, poses.action_names), distances(predicted, test.truth).mean(0)
 
 
@@ -192,27 +191,27 @@ def reconstruction_errors(trainer, index: Tensor) -> dict[str, Tensor]:
     """Errors (N,) of test frames drawn from the next frame of their group.
 
     rec_mse: of normalised pictures; rec_mse_person: within the person's box; rec_perceptual: of features;
-    copy_mse: of the other frame itself; shuffled_mse: with the maps of another frame of the batch.
+    copy_mse: of the other frame itself; shuffled_mse: with the maps of a test frame far from it.
     """
     model, test = trainer.model, trainer.test
     model.eval()
+    far = (index + len(test) // 2) % len(test)  # frames are in order of their groups
     found: dict[str, list] = {}
-    for some in index.split(128):
+    for some, elsewhere in zip(index.split(128), far.split(128), strict=True):
         frame, other = test.pictures(some), test.pictures(partner(test, some))
-        posed = model.pose(frame)
-        maps = model.maps(posed)
-        drawn, shuffled = model.draw(other, maps), model.draw(other, maps.roll(1, 0))
+        drawn, shuffled = (
+            model.draw(other, model.maps(model.pose(picture)))
+            for picture in (frame, test.pictures(elsewhere))
+        )
         target, copy = model.normalise(frame), model.normalise(other)
         with autocast(frame.device):
-            made, asked = trainer.features(model.picture(drawn)), trainer.features(frame)
+            made, asked = (trainer.features(x, stages=True) for x in (model.picture(drawn), frame))
         inside = _inside(test, some)
         square = (drawn - target).square().mean(1)
         values = {
             "rec_mse": square.flatten(1).mean(1),
             "rec_mse_person": (square * inside).flatten(1).sum(1) / inside.flatten(1).sum(1),
-            "rec_perceptual": torch.stack(
-                [perceptual_loss(a[None], b[None]) for a, b in zip(made, asked, strict=True)]
-            ),
+            "rec_perceptual": trainer.features.errors(made, asked),
             "copy_mse": (copy - target).square().flatten(1).mean(1),
             "shuffled_mse": (shuffled - target).square().flatten(1).mean(1),
         }
@@ -254,14 +253,16 @@ def _overlap(trainer, test: Frames) -> dict[str, float]:
 
 
 def outline(predicted: Tensor, test: Frames) -> float:
-    """Mean distance of keypoints to the nearest pixel of the person, as a share of the crop's side."""
+    """Mean distance of keypoints from the person's pixels, as a share of the crop's side; 0 within them."""
     size = test.mask.shape[-1]
     centres = (torch.arange(size, device=predicted.device) + 0.5) * (2 / size) - 1
     grid = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), dim=-1).flatten(0, 1)
     found = []
     for points, mask in zip(predicted, test.mask, strict=True):
-        found.append(torch.cdist(points, grid[mask.flatten()]).amin(1).mean())
-    return max(0.0, float(torch.stack(found).mean()) / 2)
+        # to the nearest edge of the nearest pixel
+        apart = (points[:, None] - grid[mask.flatten()]).abs() - 1 / size
+        found.append(apart.clamp_min(0).norm(dim=-1).amin(1).mean())
+    return float(torch.stack(found).mean()) / 2
 
 
 def _template(trainer, test: Frames) -> dict[str, float]:
@@ -301,7 +302,7 @@ def counts(trainer) -> dict[str, float]:
     """How much a run was trained on, and by what features pictures were compared."""
     return {
         "pairs": float(len(trainer.pairs)),
-        "frames": float(len(trainer.pairs[: len(trainer.pairs)].unique())),
+        "frames": float(len(trainer.pairs.unique())),
         "groups": float(len(trainer.frames.filmed.poses.clips)),
         "parameters": float(trainer.parameters),
         "vgg": float(trainer.features.has_vgg),

@@ -40,7 +40,7 @@ PROFILES = {
         perceptual=0.0625, pictures=240, test_pictures=80, frames=2000,
     ),
     "cpu": Profile(
-        image=64, steps=800, supervised_steps=1500, batch=8, phi=(16, 32, 64, 128, 256), hidden=(128, 256),
+        image=64, steps=600, supervised_steps=1200, batch=8, phi=(16, 32, 64, 128, 256), hidden=(128, 256),
         psi=(16, 32, 64, 128), perceptual=0.25, rate=2e-3, pictures=6000, test_pictures=1200,
     ),
     "gpu": Profile(
@@ -68,6 +68,7 @@ PRINTED = {
     "zero_start": False,
     "pivot": "corner",
     "schedule": "constant",
+    "gradient": None,
 }
 
 VARIANTS: dict[str, object] = {

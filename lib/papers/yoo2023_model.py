@@ -122,11 +122,12 @@ def matrices(numbers: Tensor, template: Template, variant) -> list[Tensor]:
     about the picture's corner, unbounded, the identity added even to a rotation.
     """
     steps = 20 if variant.coarse_to_fine else len(PARTS)
-    linear, shift = _parts(numbers, steps, variant)
+    linear, shift, scale = _parts(numbers, steps, variant)
+    first_linear = linear * scale[:, None, None, None]
     if not variant.coarse_to_fine:
-        return [_about(linear, shift, template.pivot, variant.pivot)]
+        return [_about(first_linear, shift, template.pivot, variant.pivot)]
     first = list(COARSE)
-    coarse = _about(linear[:, first], shift[:, first], _roots(template), variant.pivot)
+    coarse = _about(first_linear[:, first], shift[:, first], _roots(template), variant.pivot)
     which = [FINE.get(part, 0) for part in range(len(PARTS))]
     still = torch.tensor([part not in FINE for part in range(len(PARTS))], device=numbers.device)
     eye = torch.eye(2, device=numbers.device)
@@ -142,8 +143,13 @@ def _roots(template: Template) -> Tensor:
     return template.pivot[[arm.get(part, part) for part in range(len(PARTS))]]
 
 
-def _parts(numbers: Tensor, parts: int, variant) -> tuple[Tensor, Tensor]:
-    """A (N, K, 2, 2) and shifts (N, K, 2) in crop units of K matrices."""
+def _parts(numbers: Tensor, parts: int, variant) -> tuple[Tensor, Tensor, Tensor]:
+    """A (N, K, 2, 2) and shifts (N, K, 2) in crop units of K matrices, and the body's scale (N,).
+
+    The scale is for the first step alone, so that an arm is not scaled twice; the authors' two scales are
+    within A, in both steps.
+    """
+    one = torch.ones_like(numbers[:, 0])
     about_part = variant.pivot == "part"
     if not variant.constrained:
         own = numbers.unflatten(1, (parts, 2, 3))
@@ -152,15 +158,15 @@ def _parts(numbers: Tensor, parts: int, variant) -> tuple[Tensor, Tensor]:
             linear, shift = _within(linear, BEND), _within(shift, REACH)
         else:
             shift = 2 * shift  # the authors' unit is the picture's side
-        return torch.eye(2, device=numbers.device) + linear, shift
+        return torch.eye(2, device=numbers.device) + linear, shift, one
     own, scale = numbers[:, : 3 * parts].unflatten(1, (parts, 3)), numbers[:, 3 * parts :]
     angle, shift = own[..., 0], own[..., 1:]
     if about_part:
         turn = _rotation(_within(angle, TURN))
-        return _within(scale, GROWTH).exp()[:, :, None, None] * turn, _within(shift, REACH)
+        return turn, _within(shift, REACH), _within(scale[:, 0], GROWTH).exp()
     turn = _rotation(angle)
     shift = 2 * (turn * shift[..., None, :]).sum(-1)
-    return torch.eye(2, device=numbers.device) + turn * scale[:, None, None, :], shift
+    return torch.eye(2, device=numbers.device) + turn * scale[:, None, None, :], shift, one
 
 
 def _within(numbers: Tensor, bound: float) -> Tensor:

@@ -8,7 +8,7 @@ from lib.papers import yoo2023_diagnostics as diagnostics
 from lib.papers.yoo2023_data import Frames
 from lib.papers.yoo2023_model import PoseExtractor
 from lib.papers.yoo2023_template import JOINTS
-from lib.papers.yoo2023_trainer import CHUNK, GRADIENT, Trainer
+from lib.papers.yoo2023_trainer import CHUNK, Trainer
 from lib.precision import autocast
 
 __all__ = ["SupervisedTrainer"]
@@ -27,6 +27,7 @@ class SupervisedTrainer(Trainer):
         self.normalise, self.model = normalise, nn.ModuleDict({"phi": self.phi})
         self.optimisers = {"all": torch.optim.Adam(self.phi.parameters(), lr=profile.rate, fused=True)}
         self.parameters = count_parameters(self.phi)
+        self.initialisation = "from scratch"
 
     def _length(self) -> int:
         return self.profile.supervised_steps
@@ -45,7 +46,7 @@ class SupervisedTrainer(Trainer):
         optimiser.param_groups[0]["lr"] = self.rate(index)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT)
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.variant.gradient)
         optimiser.step()
         self.shown.clear()
         return {"keypoints": loss.detach()}
@@ -61,7 +62,7 @@ class SupervisedTrainer(Trainer):
         predicted = diagnostics.predictions(self)
         values = diagnostics.diagnose_keypoints(predicted, self.test)
         values["outline"] = diagnostics.outline(predicted, self.test)
-        return values | diagnostics.counts(self), {}
+        return values | {"frames": float(len(self.frames)), "parameters": float(self.parameters)}, {}
 
     def figures(self, role: str) -> dict[str, Tensor]:
         """Metrics of every frame and keypoint."""

@@ -152,14 +152,15 @@ MIRROR = tuple(
 class Template:
     """Gaussian parts with their anchors, in crop coordinates.
 
-    mean (18, 2), covariance (18, 2, 2); anchors (32, 2) of the parts ``owner`` (32,); pairs (17, 2):
-    anchors that should coincide; reading (15, 32): each keypoint as a mean of anchors; pivot (18, 2):
-    the first anchor of each part, the end at its parent.
+    mean (18, 2), covariance (18, 2, 2) and its Cholesky factor root; anchors (32, 2) of the parts
+    ``owner`` (32,); pairs (17, 2): anchors that should coincide; reading (15, 32): each keypoint as a mean
+    of anchors; pivot (18, 2): the first anchor of each part, the end at its parent.
     """
 
     kind: str
     mean: Tensor
     covariance: Tensor
+    root: Tensor
     anchors: Tensor
     owner: Tensor
     pairs: Tensor
@@ -206,10 +207,12 @@ def shape_template(kind: str = "orig", scale: float = 1.0) -> Template:
         reading[i, [place[name] for name in _READ[joint]]] = 1 / len(_READ[joint])
     owner = torch.tensor([PARTS.index(part) for part, _ in ANCHORS])
     first = torch.tensor([place[part, 0] for part in PARTS])
+    covariance = (scale * unit) ** 2 * torch.stack(covariance)
     return Template(
         kind,
         scale * _to_crop(torch.tensor(mean, dtype=torch.float32)),
-        (scale * unit) ** 2 * torch.stack(covariance),
+        covariance,
+        torch.linalg.cholesky(covariance),
         scale * anchors,
         owner,
         torch.tensor([[place[a], place[b]] for a, b in _JOINED]),
@@ -266,8 +269,7 @@ def posed_maps(template: Template, matrices: Tensor, size: int, floor: float = F
     linear = matrices[..., :2].float()
     mean = move(template.mean, matrices.float())
     # products written out: autocast would round them to bfloat16
-    root = torch.linalg.cholesky(template.covariance)
-    spread = (linear[..., :, :, None] * root[:, None]).sum(-2)
+    spread = (linear[..., :, :, None] * template.root[:, None]).sum(-2)
     a, b, d = (
         (spread[..., 0, :] * spread[..., 0, :]).sum(-1) + floor**2,
         (spread[..., 0, :] * spread[..., 1, :]).sum(-1),

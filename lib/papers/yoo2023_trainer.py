@@ -14,14 +14,13 @@ from lib.papers.yoo2023_data import Frames, mirrored_half, pair, take_frames
 from lib.papers.yoo2023_losses import l_anchor, l_boundary
 from lib.papers.yoo2023_model import TemplateModel
 from lib.papers.yoo2023_scores import scores
-from lib.perceptual import Perceptual, perceptual_loss
+from lib.perceptual import Perceptual
 from lib.precision import autocast
 from lib.precision import name as precision_name
 
 __all__ = ["Trainer", "Variant"]
 
 ANCHOR, BOUNDARY = 0.5, 1.0  # the authors' weights; those of both reconstruction losses are 1
-GRADIENT = 5.0  # largest norm of a step's gradient
 LOOKS = (0.25, 0.5, 0.75)  # shares of the steps at which the test is looked at, for yoo-12
 LOOKED = 400  # frames looked at
 CHUNK = 128
@@ -36,7 +35,8 @@ class Variant:
     scale for the body. pairs: passes over the frames, or the share of them that one pass uses. arms_out:
     share of frames with arms out among those with arms out or down. background: whole pictures, as in the
     paper; else people on black (ours). skips, output_scale, zero_start,
-    pivot, schedule: see `yoo2023_model`; the authors have False, 1, False, "corner", "constant".
+    pivot: see `yoo2023_model`; schedule: "cosine" or "constant"; gradient: largest norm of a step's, or None.
+    The authors have True, False, 1, False, "corner", "constant", None.
     """
 
     template: str = "orig"
@@ -55,6 +55,7 @@ class Variant:
     zero_start: bool = True
     pivot: str = "part"
     schedule: str = "cosine"
+    gradient: float | None = 5.0
     supervised: bool = False
 
 
@@ -78,7 +79,9 @@ class Trainer(Resumable):
         self.frames = take_frames(
             data["studio"]["train"], profile.image, variant.arms_out, profile.pictures, variant.background
         )
-        self._test: Frames | None = None
+        self.test: Frames = take_frames(
+            data["studio"]["test"], profile.image, variant.arms_out, profile.test_pictures, variant.background
+        )
         pairs = pair(self.frames.clip, variant.pairs, self.generator)
         self.pairs, self.mirrored = mirrored_half(pairs, variant.flip)
         self.model = TemplateModel(variant, profile).to(self.device, memory_format=torch.channels_last)
@@ -94,16 +97,6 @@ class Trainer(Resumable):
 
     def _length(self) -> int:
         return self.profile.steps
-
-    @property
-    def test(self) -> Frames:
-        """The test frames, drawn when first asked for."""
-        if self._test is None:
-            self._test = take_frames(
-                self.data["studio"]["test"], self.profile.image, self.variant.arms_out,
-                self.profile.test_pictures, self.variant.background,
-            )  # fmt: skip
-        return self._test
 
     def rate(self, index: int) -> float:
         """The learning rate of a step."""
@@ -148,11 +141,10 @@ class Trainer(Resumable):
         if variant.perceptual or variant.dists:
             with autocast(self.device):
                 with torch.no_grad():
-                    target = self.features(frame, stages=variant.dists)
-                made = self.features(picture, stages=variant.dists)
+                    target = self.features(frame, stages=True)
+                made = self.features(picture, stages=True)
             if variant.perceptual:
-                last = (made[-1], target[-1]) if variant.dists else (made, target)
-                found["perceptual"] = perceptual_loss(*last)
+                found["perceptual"] = self.features.errors(made, target).mean()
             if variant.dists:
                 found["dists"] = dists([picture, *made], [frame, *target]).mean()
         return found
@@ -165,7 +157,8 @@ class Trainer(Resumable):
         losses = self.losses(*self.batch())
         optimiser.zero_grad(set_to_none=True)
         sum(losses.values()).backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT)
+        if self.variant.gradient is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.variant.gradient)
         optimiser.step()
         self.shown.clear()
         for share in LOOKS:
@@ -176,7 +169,8 @@ class Trainer(Resumable):
     @torch.no_grad()
     def look(self, suffix: str) -> dict[str, float]:
         """PDJ and reconstruction error now, on a few test frames; nothing is chosen by them."""
-        some = torch.linspace(0, len(self.test) - 1, min(LOOKED, len(self.test))).long()
+        count = min(LOOKED, len(self.test))
+        some = torch.linspace(0, len(self.test) - 1, count, device=self.device).long()
         predicted = self.predict_keypoints(self.test, some)
         found = scores(predicted, self.test, some)
         error = diagnostics.reconstruction_errors(self, some)["rec_mse"]
