@@ -46,6 +46,9 @@ SECTIONS = {
         "lib/papers/kundu2020*.py", "lib/kinematics.py", "lib/puppet.py", "lib/data/saliency.py",
         "lib/data/backdrops.py",
     ),
+    "Yoo and Russakovsky 2023": (
+        "lib/papers/yoo2023*.py", "lib/perceptual.py", "lib/image_losses.py", "lib/metrics.py",
+    ),
 }  # fmt: skip
 
 
@@ -90,6 +93,13 @@ def test_weight_files_are_those_of_the_profiles(slug):
         # torch.hub checks the first digits of the SHA-256 that stand in the name
         assert all(re.fullmatch(r"resnet\d+-[0-9a-f]{8}\.pth", file) for file in files[name])
         assert all(f'"{file.removesuffix(".pth")}"' in text for file in files[name])
+
+
+def test_the_file_of_the_perceptual_features_is_named():
+    text = section((BOOK / "how_to_run.md").read_text(), "## ImageNet weights")
+    (file,) = set(re.findall(r"`(vgg[\w.-]+\.pth)`", text)) - {"vgg19-*.pth"}
+    assert re.fullmatch(r"vgg19-[0-9a-f]{8}\.pth", file) and f'"{file.removesuffix(".pth")}"' in text
+    assert "vgg19-*.pth" in (ROOT / "lib" / "perceptual.py").read_text() and "`vgg19-*.pth`" in text
 
 
 @pytest.mark.parametrize("page", ["README.md", "book/how_to_run.md"])

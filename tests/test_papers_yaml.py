@@ -13,11 +13,13 @@ SLUG = "yu2021_scale_lifting"
 SOSA = "sosa2023_single_image"
 KINEMATIC = "kundu2020_kinematic"
 PART_GUIDED = "kundu2020_part_guided"
+TEMPLATE = "yoo2023_inductive_prior"
 CLAIMS = {  # slug -> prefix of the ids, and how many claims are of which kind
     SLUG: ("yu", {"num": 19, "stat": 21, "qual": 20, "prop": 1, "data": 3, "ext": 14}),
     SOSA: ("sosa", {"num": 15, "stat": 6, "qual": 14, "prop": 1, "data": 1, "ext": 5}),
     KINEMATIC: ("kks", {"num": 10, "stat": 11, "qual": 16, "prop": 1, "data": 2, "ext": 8}),
     PART_GUIDED: ("kpg", {"num": 12, "stat": 9, "qual": 20, "prop": 1, "ext": 9}),
+    TEMPLATE: ("yoo", {"num": 3, "qual": 23, "data": 3, "prop": 1, "nb": 25}),
 }
 
 
@@ -35,7 +37,7 @@ def test_every_paper_opens():
 
 def test_all_claims_are_there_once_with_their_kinds(paper):
     prefix, kinds = CLAIMS[paper.slug]
-    count = {"yu": 61, "sosa": 37, "kks": 40, "kpg": 42}[prefix]
+    count = {"yu": 61, "sosa": 37, "kks": 40, "kpg": 42, "yoo": 39}[prefix]
     assert [claim.id for claim in paper.claims] == [f"{prefix}-{i:02}" for i in range(1, count + 1)]
     found = [kind for claim in paper.claims for kind in claim.kinds]
     assert {kind: found.count(kind) for kind in set(found)} == kinds
@@ -120,6 +122,29 @@ PRINTED = {
         (82.1, 56.3, 103.8), (83.2, 58.7, 97.6), (86.3, 62.0, 74.1),
     ],
     "kpg-T5": [(0.88, 0.64), (0.86, 0.59), (0.84, 0.56), (0.78, 0.47)],
+    # of the authors' notebook, as the poster prints no table
+    "yoo-T1": [*[(None, None)] * 6, (39.04, 7.02), (42.61, 6.43), *[(None, None)] * 3],
+    # quartiles in fifteenths, as a frame has 15 keypoints; median and largest log10 L2
+    "yoo-T2": [
+        (*(round(100 * n / 15, 1) for n in quartiles), *logarithms)
+        for *quartiles, logarithms in (
+            (3, 4, 10, (-1.198, 1.38)), (3, 4, 9, (-1.171, None)), (2, 3, 6, (-1.078, None)),
+            (2, 4, 8, (-1.171, None)), (3, 5, 9, (-1.228, None)), (3, 4, 8, (-1.215, None)),
+            (3, 5, 9, (-1.225, 1.07)), (3, 5, 10, (-1.248, -0.25)), (3, 4, 8, (-1.185, 2.18)),
+            (3, 4, 9, (-1.198, -0.30)), (1, 2, 4, (-1.118, None)), (1, 2, 5, (-1.155, None)),
+            (3, 4, 7, (-1.178, None)),
+        )
+    ],
+    # by keypoint; the authors' R is the right of the picture, a facing person's left
+    "yoo-T3": [
+        (91, 79, 87.5, 40.5, 44, 43, 42.5, 48.5, 41, 5, 15, 9, 15, 12.5, 13),
+        (91.5, 80, 90.5, 42.5, 48.5, 47.5, 46.5, 44, 47.5, 4.5, 4, 25, 30, 19.5, 18),
+    ],
+    "yoo-T4": [(77.56, 37.89, 3.25, 7.08), (77.61, 42.36, 2.84, 6.34)],
+    "yoo-T5": [(2.03, 0.4924), (9.82, 0.1018), *[(None, None)] * 4],
+    "yoo-T6": [(2039, 80178, 725532), (2039, 80178, 181383), (2039, 80178, 181728)],
+    "yoo-T7": [(42.61, 6.43)],
+    "yoo-T8": [],
 }  # fmt: skip
 
 
@@ -196,7 +221,7 @@ def test_reported_numbers_of_the_claims_are_in_the_tables(paper):
                         # Chen et al.'s 58.0 stands in Table 3, in a row without a run
                         other = number == 58.0 or reference.variant.startswith("martinez")
                         assert number in printed[key] or other, (claim.id, reference, number)
-    assert compared > {SLUG: 60, SOSA: 25, KINEMATIC: 35, PART_GUIDED: 45}[paper.slug]
+    assert compared > {SLUG: 60, SOSA: 25, KINEMATIC: 35, PART_GUIDED: 45, TEMPLATE: 25}[paper.slug]
 
 
 @pytest.mark.parametrize(
@@ -272,6 +297,7 @@ def _marks(*rows):
 CHECK = ("claims", 0, "checks", 0)
 COLUMN = ("tables", "yu-T3", "columns", 0)
 RUNS = ("tables", "yu-T3", "rows", 1, "runs")
+DIAGNOSTIC = {"metric": "scale_mean", "role": "diagnostics", "better": "neither"}
 BAD = [
     (_set(("colour",), 1), "top level: unknown key 'colour'"),
     (_set(("paper", "slug"), "other"), "paper.slug"),
@@ -279,6 +305,12 @@ BAD = [
     (_set(("grid", 0), "bass"), "grid: variant 'bass'"),
     (_set(("grid", 0), "tmc"), "grid: variant 'tmc' is there twice"),
     (_set(("variants", "new"), "A new one."), "variants: 'new'"),
+    (_set(("floors",), "mean-pose"), "top level: 'floors' must be list"),
+    (_set(("floors",), []), "floors: expected some variants, each once, got []"),
+    (_set(("floors",), ["mean-pose", "mean-pose"]), "floors: expected some variants, each once"),
+    (_set(("floors",), ["mean-pose", "bass"]), "floors: variant 'bass' is not in grid"),
+    (_set(("floors",), [["mean-pose"]]), "floors: variant ['mean-pose'] is not in grid"),
+    (_set(("floors",), ["mean-pose", "tmc"]), "tables.yu-T1.rows: no row shows 'tmc'"),
     (_set(("tables", "yu-T3", "columns", 0, "metric"), "mpjp"), "tables.yu-T3.columns[0]"),
     (_set(("tables", "yu-T3", "rows", 1, "reported"), [1.0]), "tables.yu-T3.rows[1]"),
     (_set(("tables", "yu-T3", "rows", 1, "reported"), [1.0, "2"]), "tables.yu-T3.rows[1].reported"),
@@ -307,6 +339,9 @@ BAD = [
     (_set((*COLUMN, "role"), "diagnostics"), "tables.yu-T3.columns[0]: diagnostic 'mpjpe' is not known"),
     (_set(COLUMN, {"metric": "scale_mean", "role": "diagnostics"}), "tables.yu-T3.columns[0]: direction ''"),
     (_set((*COLUMN, "better"), "lower"), "tables.yu-T3.columns[0]: only a diagnostic says"),
+    (_set((*COLUMN, "unit"), "mm"), "tables.yu-T3.columns[0]: only a diagnostic says"),
+    (_set(COLUMN, DIAGNOSTIC | {"unit": "km"}), "tables.yu-T3.columns[0]: unit 'km' is not known"),
+    (_set(COLUMN, DIAGNOSTIC | {"better": "larger"}), "tables.yu-T3.columns[0]: direction 'larger'"),
     (_set(("marks",), {"T": {"title": "t", "columns": [1], "rows": []}}), "marks.T.columns: expected"),
     (_set(("marks",), _marks([True])), "marks.T.rows[0]: expected 2 times true or false"),
     (_set(("marks",), _marks([True, 0])), "marks.T.rows[0]: expected 2 times true or false"),
@@ -330,6 +365,56 @@ def test_a_bad_file_gives_one_error_with_file_and_place(tmp_path, change, messag
         load_paper(SLUG, tmp_path)
     assert str(error.value).startswith(f"{path}: ")
     assert "\n" not in str(error.value)
+
+
+FLAT = {  # a paper of 2D keypoints, with floors of its own
+    "paper": {"slug": "flat2030_template", "title": "t", "authors": "a", "venue": "v", "year": 2030},
+    "roles": {"studio": "video"},
+    "grid": ["full", "template"],
+    "grid_extra": ["long"],
+    "variants": {"full": "All.", "template": "As it is.", "long": "For longer."},
+    "tables": {
+        "T": {
+            "title": "t",
+            "headings": {"label": "Method"},
+            "columns": [
+                {"metric": "pdj", "role": "studio"},
+                {"metric": "l2", "role": "studio", "extra": True},
+            ],
+            "rows": [
+                {"label": "Full", "reported": [60.0], "runs": "full"},
+                {"label": "Template", "extra": True, "runs": "template"},
+            ],
+        }
+    },
+    "claims": [],
+}
+
+
+def _load(folder, **changes):
+    path = folder / "flat2030_template.yml"
+    path.write_text(yaml.safe_dump(FLAT | changes))
+    return load_paper(path.stem, folder)
+
+
+def test_floors_are_the_papers_own_or_the_usual_two(tmp_path):
+    assert load_paper(SLUG).floors == ("mean-pose", "flat-lift")
+    paper = _load(tmp_path, floors=["template"])
+    assert paper.floors == ("template",)
+    assert [column.label for column in paper.tables["T"].columns] == ["PDJ@0.05", "normalised L2"]
+    with pytest.raises(PaperError, match="floors: variant 'mean-pose' is not in grid"):
+        _load(tmp_path)
+    with pytest.raises(PaperError, match="floors: variant 'long' is not in grid"):  # it is in grid_extra
+        _load(tmp_path, floors=["template", "long"])
+
+
+def test_a_table_without_runs_needs_no_floor(tmp_path):
+    quoted = FLAT["tables"]["T"] | {"rows": [{"label": "Another", "reported": [50.0]}]}
+    paper = _load(tmp_path, floors=["template"], tables={"Q": quoted})
+    assert [row.reported for row in paper.tables["Q"].rows] == [(50.0,)]
+    rows = [*quoted["rows"], {"label": "Full", "reported": [60.0], "runs": "full"}]
+    with pytest.raises(PaperError, match="tables.Q.rows: no row shows 'template'"):
+        _load(tmp_path, floors=["template"], tables={"Q": quoted | {"rows": rows}})
 
 
 @pytest.mark.parametrize(

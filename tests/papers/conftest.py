@@ -5,6 +5,7 @@ import kinematic
 import people
 import pictured
 import pytest
+import templated
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +25,10 @@ def filmed(few, tmp_path_factory):
     """Few frames of each role that a method for single pictures and web video reads."""
     with kinematic.footage_drawn_once(), guided.frames_drawn_once():
         yield few | kinematic.load(tmp_path_factory.mktemp("filmed"))
+
+
+@pytest.fixture(scope="session")
+def framed(few):
+    """Few frames of people, whose pictures the trainers of the chapter on a warped template share."""
+    with templated.frames_drawn_once():
+        yield few
