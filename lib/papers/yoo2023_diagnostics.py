@@ -17,6 +17,7 @@ __all__ = [
     "figures",
     "frame_arrays",
     "frames_of",
+    "held_out",
     "offset",
     "outline",
     "predictions",
@@ -103,13 +104,41 @@ def diagnose_keypoints(predicted: Tensor, test: Frames) -> dict[str, float]:
         "pdj_arms_swap": _mean(tolerant[:, arms]),
         "l2_arms": _mean(distances(predicted, test.truth)[:, arms]),
     }
-    for joint in SIDED:
-        for label in ("", "out_"):
-            left, right = (values[f"pdj_{label}{side}_{joint}"] for side in ("left", "right"))
-            values[f"gap_{label}{joint}"] = abs(left - right)
+    values |= _gaps(values, "") | _gaps(values, "out_")
     values |= _arms_out(predicted, which) | _proportions(predicted, test)
     values["arm_correlation"] = _correlation(predicted, test)
     return values
+
+
+def _gaps(values: dict[str, float], label: str) -> dict[str, float]:
+    """How far apart the left and the right joints' PDJ are."""
+    return {
+        f"gap_{label}{joint}": abs(values[f"pdj_{label}left_{joint}"] - values[f"pdj_{label}right_{joint}"])
+        for joint in SIDED
+    }
+
+
+def held_out(trainer) -> tuple[dict[str, float], dict[str, Tensor]]:
+    """The same of people with arms out, and of every keypoint (15,).
+
+    A test set with the paper's share of them has a score or two. They are taken from a second one
+    (`Trainer.more`), of the same people, in which every second person has arms out.
+    """
+    if "out" not in trainer.shown:
+        more = trainer.more
+        rows = frames_of(more)["out"].nonzero()[:, 0]
+        predicted = trainer.predict_keypoints(more, rows)
+        found, hits = scores(predicted, more, rows), joint_hits(predicted, more, rows).float()
+        error = distances(predicted, more.truth[rows])
+        values = {
+            "pdj_out": _mean(found["pdj"]),
+            "l2_out": _mean(found["l2"]),
+            "frames_more": float(len(rows)),
+        }
+        values |= {f"pdj_out_{joint}": _mean(hits[:, i]) for i, joint in enumerate(JOINTS)}
+        values |= _gaps(values, "out_")
+        trainer.shown["out"] = values, {"pdj_out": hits.mean(0), "l2_out": error.mean(0)}
+    return trainer.shown["out"]
 
 
 def _arms_out(predicted: Tensor, which: dict[str, Tensor]) -> dict[str, float]:
@@ -288,7 +317,7 @@ def _template(trainer, test: Frames) -> dict[str, float]:
 def diagnose(trainer) -> dict[str, float]:
     """All diagnostics of a trained variant."""
     test, predicted = trainer.test, predictions(trainer)
-    values = diagnose_keypoints(predicted, test)
+    values = diagnose_keypoints(predicted, test) | held_out(trainer)[0]
     index = torch.arange(len(test), device=predicted.device)
     errors = reconstruction_errors(trainer, index)
     trainer.shown["rec_mse"] = errors["rec_mse"]
@@ -312,8 +341,8 @@ def counts(trainer) -> dict[str, float]:
 @torch.no_grad()
 def figures(trainer) -> dict[str, Tensor]:
     """Arrays for figures: pictures with predictions, metrics of every frame and of every keypoint."""
-    test, predicted = trainer.test, predictions(trainer)
-    which, found = frames_of(test), frame_arrays(predicted, test)
+    test = trainer.test
+    which, found = frames_of(test), frame_arrays(trainer)
     found["frames/rec_mse"] = trainer.shown["rec_mse"]
     model = trainer.model
     sets = {"random": torch.ones_like(which["out"]), "arms_out": which["out"],
@@ -341,14 +370,14 @@ def figures(trainer) -> dict[str, Tensor]:
     return found
 
 
-def frame_arrays(predicted: Tensor, test: Frames) -> dict[str, Tensor]:
+def frame_arrays(trainer) -> dict[str, Tensor]:
     """Metrics of every test frame (N,) and of every keypoint (15,), over all frames and two kinds of them."""
+    test, predicted = trainer.test, predictions(trainer)
     index = torch.arange(len(test), device=predicted.device)
     found, which = scores(predicted, test, index), frames_of(test)
     hits, error = joint_hits(predicted, test, index).float(), distances(predicted, test.truth)
     arrays = {f"frames/{k}": found[k] for k in ("pdj", "pdj_swap", "l2", "l2_swap")}
     arrays |= {f"frames/{k}": v for k, v in which.items()}
     for name, value in (("pdj", hits), ("l2", error)):
-        arrays[f"joints/{name}"] = value.mean(0)
-        arrays |= {f"joints/{name}_{k}": value[which[k]].mean(0) for k in ("out", "down")}
-    return arrays
+        arrays |= {f"joints/{name}": value.mean(0), f"joints/{name}_down": value[which["down"]].mean(0)}
+    return arrays | {f"joints/{name}": value for name, value in held_out(trainer)[1].items()}

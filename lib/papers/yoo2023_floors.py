@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lib.papers import yoo2023_diagnostics as diagnostics
-from lib.papers.yoo2023_data import Frames, take_frames
+from lib.papers.yoo2023_data import Frames
 from lib.papers.yoo2023_template import shape_template
+from lib.papers.yoo2023_trainer import take_all
 
 __all__ = ["Floor", "FloorTrainer"]
 
@@ -21,6 +22,7 @@ class Floor:
 
     kind: str
     arms_out: float = 1 / 41
+    background: bool = True
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -35,10 +37,7 @@ class FloorTrainer:
     samples_per_step = 0
 
     def __init__(self, variant: Floor, profile, data: dict, seed: int):
-        train, test = data["studio"]["train"], data["studio"]["test"]
-        size, share = profile.image, variant.arms_out
-        self.test: Frames = take_frames(test, size, share, profile.test_pictures, background=True)
-        self.frames = take_frames(train, size, share, profile.pictures, background=True)
+        self.frames, self.test, self.more = take_all(variant, profile, data["studio"])
         if variant.kind == "mean-pose":
             self.keypoints = self.frames.truth.mean(0)
         else:
@@ -61,13 +60,13 @@ class FloorTrainer:
     def diagnose(self, role: str) -> tuple[dict[str, float], dict[str, Tensor]]:
         """What keypoints alone can tell."""
         predicted = diagnostics.predictions(self)
-        values = diagnostics.diagnose_keypoints(predicted, self.test)
+        values = diagnostics.diagnose_keypoints(predicted, self.test) | diagnostics.held_out(self)[0]
         values["outline"] = diagnostics.outline(predicted, self.test)
         return values | diagnostics.offset(self, self.test, predicted), {}
 
     def figures(self, role: str) -> dict[str, Tensor]:
         """Metrics of every frame and keypoint."""
-        return diagnostics.frame_arrays(diagnostics.predictions(self), self.test)
+        return diagnostics.frame_arrays(self)
 
     def state_dict(self) -> dict:
         """Nothing to keep."""

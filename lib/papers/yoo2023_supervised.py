@@ -60,10 +60,10 @@ class SupervisedTrainer(Trainer):
     def diagnose(self, role: str) -> tuple[dict[str, float], dict[str, Tensor]]:
         """What keypoints alone can tell."""
         predicted = diagnostics.predictions(self)
-        values = diagnostics.diagnose_keypoints(predicted, self.test)
+        values = diagnostics.diagnose_keypoints(predicted, self.test) | diagnostics.held_out(self)[0]
         values["outline"] = diagnostics.outline(predicted, self.test)
         return values | {"frames": float(len(self.frames)), "parameters": float(self.parameters)}, {}
 
     def figures(self, role: str) -> dict[str, Tensor]:
         """Metrics of every frame and keypoint."""
-        return diagnostics.frame_arrays(diagnostics.predictions(self), self.test)
+        return diagnostics.frame_arrays(self)

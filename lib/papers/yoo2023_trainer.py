@@ -18,7 +18,7 @@ from lib.perceptual import Perceptual
 from lib.precision import autocast
 from lib.precision import name as precision_name
 
-__all__ = ["Trainer", "Variant"]
+__all__ = ["Trainer", "Variant", "take_all"]
 
 ANCHOR, BOUNDARY = 0.5, 1.0  # the authors' weights; those of both reconstruction losses are 1
 LOOKS = (0.25, 0.5, 0.75)  # shares of the steps at which the test is looked at, for yoo-12
@@ -59,6 +59,17 @@ class Variant:
     supervised: bool = False
 
 
+def take_all(variant, profile, poses: dict) -> tuple[Frames, Frames, Frames]:
+    """Training frames, test frames, and test frames half of which have arms out."""
+    size, share, whole = profile.image, variant.arms_out, variant.background
+    few = None if profile.test_pictures is None else profile.test_pictures // 2
+    return (
+        take_frames(poses["train"], size, share, profile.pictures, whole),
+        take_frames(poses["test"], size, share, profile.test_pictures, whole),
+        take_frames(poses["test"], size, 0.5, few, whole),
+    )
+
+
 class Trainer(Resumable):
     """Trains one variant. `step(i)` makes the i-th update and returns its losses, on the device.
 
@@ -76,12 +87,7 @@ class Trainer(Resumable):
         self.device = data["studio"]["train"].device
         self.precision = precision_name(self.device)
         self.generator = torch.Generator(self.device).manual_seed(seed)
-        self.frames = take_frames(
-            data["studio"]["train"], profile.image, variant.arms_out, profile.pictures, variant.background
-        )
-        self.test: Frames = take_frames(
-            data["studio"]["test"], profile.image, variant.arms_out, profile.test_pictures, variant.background
-        )
+        self.frames, self.test, self.more = take_all(variant, profile, data["studio"])
         pairs = pair(self.frames.clip, variant.pairs, self.generator)
         self.pairs, self.mirrored = mirrored_half(pairs, variant.flip)
         self.model = TemplateModel(variant, profile).to(self.device, memory_format=torch.channels_last)

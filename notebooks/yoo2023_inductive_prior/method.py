@@ -64,7 +64,6 @@ from lib.papers import yoo2023_model as networks
 from lib.papers import yoo2023_template as shapes
 from lib.papers.yoo2023_scores import scores
 from lib.papers.yoo2023_trainer import Trainer
-from lib.perceptual import perceptual_loss
 from lib.plots_template_handles import Handle, pose_by_hand
 
 # %% tags=["hide-input"]
@@ -534,7 +533,7 @@ say(
 # \mathcal L = \mathcal L_{perc} + \mathcal L_{MSE} + \tfrac12 \mathcal L_{anc} + \mathcal L_{bnd} \tag{7}
 # $$
 #
-# The *perceptual* loss {cite:p}`johnson2016perceptual` compares what a frozen network $V$ sees in the two pictures, by one of its layers (`relu3_2` of VGG19 {cite:p}`simonyan2015vgg`); the *squared error* compares the pixels, normalised with ImageNet's mean and deviation. Both are means over everything:
+# The *perceptual* loss {cite:p}`johnson2016perceptual` compares what a frozen network $V$ sees in the two pictures, by one of its layers (`relu3_2` of VGG19 {cite:p}`simonyan2015vgg`; where its weights are not on the machine, by three layers of a random network, whose last alone knows too little of colours and places); the *squared error* compares the pixels, normalised with ImageNet's mean and deviation. Both are means over everything:
 #
 # $$
 # \mathcal L_{perc} = \bigl\langle \lvert V(\hat f_t) - V(f_t) \rvert \bigr\rangle , \qquad \mathcal L_{MSE} = \bigl\langle (\hat f_t - f_t)^2 \bigr\rangle . \tag{8}
@@ -583,7 +582,7 @@ answers = {
 }  # fmt: skip
 with torch.no_grad():
     costs = {
-        name: (float(perceptual_loss(features(answer), features(target))), float((model.normalise(answer) - model.normalise(target)).square().mean()))
+        name: (float(features.errors(features(answer, stages=True), features(target, stages=True)).mean()), float((model.normalise(answer) - model.normalise(target)).square().mean()))
         for name, answer in answers.items()
     }
 ratios = [costs[BLUR][k] / costs[BESIDE][k] for k in (0, 1)]
@@ -802,7 +801,7 @@ TABLE = [  # setting, in the paper or its code, here, back to it
     ("constrained $M$ is shown with", "$T_{orig}$ on the poster, $T_{new}$ in the code", "both: `con-orig`, `con-new`", ""),
     ("warp", "bilinear, twice where there are two steps", f"closed form of the composed matrix, with a floor of {128 * shapes.FLOOR:g} px of 256", ""),
     ("learning rate", f"Adam, {PAPER.rate:g}, constant", f"Adam, {SMALL.rate:g} at `cpu`, {LARGE.rate:g} at `gpu`, falling to 0 as a cosine; gradients clipped at a norm of {BASE.gradient:g}", '`schedule="constant", gradient=None`'),
-    ("$V$ in $\\mathcal L_{perc}$", "VGG19, ImageNet", f"the same where its weights are; else fixed and random, {SMALL.perceptual:g} of the width at `cpu`; here: {trainer.features.initialisation}", "provide the weights"),
+    ("$V$ in $\\mathcal L_{perc}$", "VGG19, ImageNet", f"the same where its weights are; else fixed and random, {SMALL.perceptual:g} of the width at `cpu`, compared by relu1_2, relu2_2 and relu3_2; here: {trainer.features.initialisation}", "provide the weights"),
     ("colours that $V$ sees", "blue and red exchanged, with the statistics of red, green, blue", "red, green, blue", ""),
     ("boundary loss", "all anchors; in the baseline's code only the core's three, counted three times", "all 32 anchors", ""),
     ("keypoint `left_hip`/`right_hip`", "`hipR` is one anchor, by a slip; all other keypoints means of those that meet", "means throughout", ""),
