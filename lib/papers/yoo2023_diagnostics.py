@@ -30,6 +30,7 @@ SIDED = ("ankle", "knee", "elbow", "hip", "shoulder", "wrist")
 LIMBS = {"thigh": ("hip", "knee"), "shin": ("knee", "ankle"), "arm": ("shoulder", "elbow"),
          "forearm": ("elbow", "wrist")}  # fmt: skip
 THROWN = 1.0  # normalised L2 above which a frame's keypoints are thrown out of the picture (yoo-38)
+TURNED = ((0.6, 0.8), (-0.8, 0.6))
 OFFSETS = 1000  # training frames that constant offsets are estimated on
 SHOWN = {"random": 16, "arms_out": 6, "arms_down": 6, "behind": 4}
 
@@ -161,6 +162,8 @@ def _proportions(predicted: Tensor, test: Frames) -> dict[str, float]:
     found = {
         "bplp_c": value,
         "bplp_c_rest": rest,
+        # another turn, size and place of every pose change nothing (yoo-30)
+        "bplp_c_moved": float(bplp_c(1.7 * predicted @ predicted.new_tensor(TURNED) + 0.3)),
         "proportion_std": 1 / value,
         "bplp_c_true": float(bplp_c(test.truth)),
     }
