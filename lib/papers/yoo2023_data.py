@@ -31,7 +31,7 @@ STANDING = frozenset(
 RASTER, ROW = 85.0, 85.0
 AROUND = 0.06  # of a person's height in joints, between joints and the outline
 LEAST = 2  # frames of a group
-WIDE, FINE = 1.5, 384  # of the medians of cameras: margin about people, px a side
+WIDE, FINE = 1.5, 6  # of the medians of cameras: margin about people, px a side for each px of a crop
 _AS_H17 = {"abdomen": "pelvis", "chest": "thorax", "neck": "nose"}
 
 
@@ -164,7 +164,7 @@ def take_frames(
         filmed, centre=centre, side=side, crop=to_crop(poses.joints_2d, centre, side),
         K=crop_intrinsics(poses.K, centre, side, size),
     )  # fmt: skip
-    behind = None if background else Backdrops.of(poses, "studio", margin=WIDE, size=FINE, seed=seed)
+    behind = None if background else Backdrops.of(poses, "studio", margin=WIDE, size=FINE * size, seed=seed)
     images = filmed.K.new_empty((len(poses), 3, size, size), dtype=torch.uint8)
     mask = images.new_empty((len(poses), size, size), dtype=torch.bool)
     for some in torch.arange(len(poses), device=index.device).split(256):
