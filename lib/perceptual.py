@@ -15,7 +15,7 @@ from torch.nn.functional import avg_pool2d, conv2d, interpolate, max_pool2d, rel
 
 from lib.resnet import IMAGENET_MEAN, IMAGENET_STD
 
-__all__ = ["Perceptual", "perceptual_loss", "vgg_weights"]
+__all__ = ["Perceptual", "vgg_weights"]
 
 # Index of each convolution among the modules `features` of torchvision's VGG19, and its channels; None
 # is a max pooling. A ReLU follows each convolution.
@@ -85,9 +85,9 @@ class Perceptual(nn.Module):
         return found if stages else x
 
     def errors(self, drawn: list[Tensor], target: list[Tensor]) -> Tensor:
-        """How far pictures (N,) are apart, from their stages: the mean absolute difference of features.
+        r"""How far pictures (N,) are apart, from their stages: the mean absolute difference of features.
 
-        With VGG's weights of relu3_2 alone, as in the code of Yoo and Russakovsky 2023; else the mean over
+        The poster calls its mean the perceptual loss; |.| and not a square is from the authors' code. With VGG's weights of relu3_2 alone, as in the code of Yoo and Russakovsky 2023; else the mean over
         all three stages, for the random network's last one knows too little of colours and places.
         """
         stages = slice(-1, None) if self.has_vgg else slice(None)
@@ -115,17 +115,6 @@ class Perceptual(nn.Module):
             convolution.weight.div_(deviation[:, None, None, None])
             convolution.bias.copy_(-mean / deviation)
             x = relu((x - mean[:, None, None]) / deviation[:, None, None])
-
-
-def perceptual_loss(drawn: Tensor, target: Tensor) -> Tensor:
-    r"""Mean absolute difference of features (N, C, S, S), in float32.
-
-    The perceptual loss of Yoo and Russakovsky 2023, of relu3_2 alone; that it is |.| and not a square is
-    from the authors' code. ValueError for features of different shapes.
-    """
-    if drawn.shape != target.shape:
-        raise ValueError(f"features of shapes {tuple(drawn.shape)} and {tuple(target.shape)}")
-    return (drawn.float() - target.float()).abs().mean()
 
 
 def vgg_weights() -> dict[str, Tensor] | None:

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import conv2d, max_pool2d
 
-from lib.perceptual import Perceptual, perceptual_loss, vgg_weights
+from lib.perceptual import Perceptual, vgg_weights
 from lib.resnet import IMAGENET_MEAN, IMAGENET_STD
 
 # Of torchvision's VGG19: index among `features`, channels in and out, of all that come before relu3_2.
@@ -109,8 +109,8 @@ def test_gradients_reach_the_picture_but_no_weight():
     assert not any(parameter.requires_grad for parameter in network.parameters())
     target, drawn = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32, requires_grad=True)
     with torch.no_grad():
-        wanted = network(target)
-    loss = perceptual_loss(network(drawn), wanted)
+        wanted = network(target, stages=True)
+    loss = network.errors(network(drawn, stages=True), wanted).mean()
     loss.backward()
     assert float(loss.detach()) > 0 and bool(drawn.grad.isfinite().all()) and bool(drawn.grad.any())
     assert all(parameter.grad is None for parameter in network.parameters())
@@ -126,7 +126,8 @@ def test_moving_a_shape_costs_the_more_the_further():
     picture[:, 0, 20:44, 8:16] = 0.9
     network = Perceptual(0.25)
     shifts = (0, 1, 2, 4, 8)
-    losses = [float(perceptual_loss(network(picture.roll(n, 3)), network(picture))) for n in shifts]
+    still = network(picture, stages=True)
+    losses = [float(network.errors(network(picture.roll(n, 3), stages=True), still)) for n in shifts]
     assert losses[0] == 0 and losses == sorted(losses) and losses[1] > 0.001
 
 
@@ -137,29 +138,22 @@ def test_bfloat16_and_channels_last_give_about_the_same():
     last = pictures.to(memory_format=torch.channels_last).requires_grad_()
     torch.testing.assert_close(network(last), expected, rtol=1e-4, atol=1e-4)
     with torch.autocast("cpu", torch.bfloat16):
-        within = network(last)
-    loss = perceptual_loss(within, expected)
+        within = network(last, stages=True)
+    loss = network.errors(within, network(pictures, stages=True)).mean()
     loss.backward()
     assert loss.dtype == torch.float32 and float(loss.detach()) < 0.03 * float(expected.abs().mean())
     assert bool(last.grad.isfinite().all())
 
 
-def test_the_loss_is_the_mean_absolute_difference():
-    assert float(perceptual_loss(torch.tensor([1.0, 2.0]), torch.tensor([0.0, 5.0]))) == 2
-    with pytest.raises(ValueError, match="shapes"):
-        perceptual_loss(torch.zeros(2, 3), torch.zeros(3))
+@pytest.mark.parametrize("vgg, expected", [(True, [4.0, 0.5]), (False, [2.0, 0.25])])
+def test_errors_are_mean_absolute_differences_of_the_stages(vgg, expected):
+    network = Perceptual(0.25)
+    network.has_vgg = vgg
+    zeros = [torch.zeros(2, 3, 8, 8), torch.zeros(2, 5, 4, 4), torch.zeros(2, 7, 2, 2)]
+    apart = [zeros[0], zeros[1] + torch.tensor([2.0, 0.25])[:, None, None, None], zeros[2].clone()]
+    apart[2][0], apart[2][1] = -4.0, 0.5
+    torch.testing.assert_close(network.errors(zeros, apart), torch.tensor(expected))
 
-
-@pytest.mark.parametrize("shape", [(3, 16, 16), (2, 1, 16, 16), (2, 3, 3, 16)])
-def test_pictures_that_are_refused(shape):
-    with pytest.raises(ValueError, match="pictures are"):
-        Perceptual(0.1)(torch.zeros(shape))
-
-
-@pytest.mark.parametrize("width", [0.0, -1.0])
-def test_a_width_that_is_not_positive(width):
-    with pytest.raises(ValueError, match="positive"):
-        Perceptual(width)
 
 
 def test_without_a_file_there_are_no_weights(checkpoints):
