@@ -87,8 +87,9 @@ class Perceptual(nn.Module):
     def errors(self, drawn: list[Tensor], target: list[Tensor]) -> Tensor:
         r"""How far pictures (N,) are apart, from their stages: the mean absolute difference of features.
 
-        The poster calls its mean the perceptual loss; |.| and not a square is from the authors' code. With VGG's weights of relu3_2 alone, as in the code of Yoo and Russakovsky 2023; else the mean over
-        all three stages, for the random network's last one knows too little of colours and places.
+        The poster calls its mean the perceptual loss; |.| and not a square is from the authors' code. With
+        VGG's weights of relu3_2 alone, as in that code; else the mean over all three stages, for the random
+        network's last one knows too little of colours and places.
         """
         stages = slice(-1, None) if self.has_vgg else slice(None)
         return torch.stack(
