@@ -11,6 +11,7 @@ build(variant, profile, data, seed) -> trainer with
     test_roles                              roles it is evaluated on
     step(i) -> {loss: scalar tensor}        one update, nothing read back from the device
     predict(role) -> (N, J, 3)              root-centred test poses in mm, and the scale they were given
+    score(role) -> metrics, error (J,)      instead of predict, where there are no 3D poses
     diagnose(role) -> ({name: float}, {name: (N,) tensor})
     figures(role) -> {name: tensor}         optional: what the figures show of a role
     precision                               optional: of its networks, if not float32
