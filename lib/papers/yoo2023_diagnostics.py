@@ -302,7 +302,7 @@ def _template(trainer, test: Frames) -> dict[str, float]:
     still = trainer.model.template.keypoints
     index = torch.arange(len(test), device=still.device)
     found = scores(still.expand(len(test), -1, -1), test, index)
-    mean, arms = test.truth.mean(0), _columns(*ARMS)
+    arms = _columns(*ARMS)
     front = frames_of(test)["front"]
     seen = torch.where(front[:, None, None], test.truth, test.truth[:, list(MIRROR)])
     mean = seen.mean(0)
