@@ -58,7 +58,7 @@ from IPython.display import HTML, Markdown, display
 from tqdm.auto import tqdm
 
 import lib
-from lib import plots, plots3d, plots_images, plots_parts, prose, records, report, run
+from lib import plots, plots3d, plots_images, plots_parts, prose, records, report, run, tables
 from lib.claims import OUTCOMES
 from lib.papers import kundu2020_part_guided as method
 from lib.skeleton import HUMAN36M_17
@@ -85,7 +85,7 @@ def references(collection):
     """One source for each profile that the reference records of a collection were made at, the largest first."""
     folder = ROOT / records.REFERENCE
     found = {record["profile"] for record in records.find(SLUG, collection, folder)}
-    made = [name for name in report.PROFILES if name in found] or ["cpu"]
+    made = [name for name in tables.PROFILES if name in found] or ["cpu"]
     return [report.Source(f"reference, {name}" if len(made) > 1 else "reference", folder, collection, name) for name in made]
 
 

@@ -56,7 +56,7 @@ from tqdm.auto import tqdm
 
 import lib
 from lib import plots, plots3d, records, report, run
-from lib.claims import OUTCOMES
+from lib.claims import OUTCOMES, read_value
 from lib.data.batches import load_poses
 from lib.data.collections import dataset_path
 from lib.data.dataset import open_dataset
@@ -107,7 +107,7 @@ def link(record):
 def numbers(variant, metric, role="studio", source=None):
     """A number of every seed of a variant, sorted by seed; empty where there is no record."""
     found = sorted(RUNS[source or MAIN].get(variant, ()), key=lambda record: record["seed"])
-    values = [report.read_value(record, role, metric) for record in found]
+    values = [read_value(record, role, metric) for record in found]
     return np.array([value for value in values if value is not None])
 
 
