@@ -833,7 +833,7 @@ say(table(("setting", "paper and code", "here", "to switch back"), TABLE, ("---"
 #
 # 1. *The prior.* Set `LIVE = replace(MSE_NEW, template="orig")` and run the page again. Where do the arms go? Then `arms_out=0.5`: does $T_{orig}$ win now? The results page has the curve.
 # 2. *The corner.* `LIVE = replace(MSE_NEW, pivot="corner", output_scale=1.0, zero_start=False)`. Watch {numref}`fig-yip-method-emerging` at update 0, and `outside_share` at the end. Which of the three fields matters most?
-# 3. *By hand.* In {numref}`fig-yip-method-hand` turn an arm up. Which anchors come apart, and what is $\mathcal L_{anc}$ then? Compute it with `losses.l_anchor`.
+# 3. *By hand.* In {ref}`the figure with sliders <yip-hand>` turn an arm up. Which anchors come apart, and what is $\mathcal L_{anc}$ then? Compute it with `losses.l_anchor`.
 # 4. *Singular.* Give `posed_maps` a matrix with $A = \operatorname{diag}(1, 0)$, with `floor=0.0` and with the default. What does the gradient of the sum of the map with respect to $M$ look like?
 # 5. *Which loss?* Train `replace(MSE_NEW, mse=False)` and `replace(MSE_NEW, perceptual=False)`, and compare the reconstructions. Which one draws hands?
 # 6. *A shortcut.* Pair each frame with its neighbour in the list, `trainer.pairs[:, 1] = (trainer.pairs[:, 0] + 1).clamp_max(len(frames) - 1)`, before training. What happens to `rec_mse`, `shuffled_mse` and PDJ?

@@ -169,12 +169,21 @@ def network(variants=TRAINED):
     return " or ".join(names[flag] for flag in sorted(flags, reverse=True)) or "not known"
 
 
+BASES = []  # of the figure just drawn; a cell that gives a figure can give nothing else
+
+
 def basis(*variants, first=False):
-    """What a figure is computed from, under it; `first` for one that shows the first seed alone."""
+    """What a figure is computed from, to be said under it; `first` for one that shows the first seed alone."""
     counts = {1 if first else len(RUNS[MAIN][v]) for v in variants if RUNS[MAIN].get(v) and v not in PAPER.deterministic}
     if counts:
         many = f"{min(counts)} to {max(counts)} seeds" if len(counts) > 1 else f"{max(counts)} seed{'s' * (max(counts) > 1)}"
-        say(f"*{MAIN.label}, profile {MAIN.profile}, {many}. Perceptual network: {network(variants)}.*")
+        BASES.append(f"*{MAIN.label}, profile {MAIN.profile}, {many}. Perceptual network: {network(variants)}.*")
+
+
+def under():
+    """Says what the figures before this cell are computed from."""
+    say(*dict.fromkeys(BASES))
+    BASES.clear()
 
 
 def small(caption, head, rows, folded=False, of="mean ± deviation over seeds"):
@@ -329,6 +338,9 @@ if all(panels.values()):
 else:
     absent(*CURVES["baseline"], *CURVES["whole model"])
 
+# %% tags=["remove-input"]
+under()
+
 # %% tags=["hide-input"]
 for label, metric in QUANTITIES.items():
     sign = -1 if metric == "l2" else 1
@@ -359,6 +371,9 @@ if shown:
     basis(*shown, first=True)
 else:
     no_pictures("pub", "full")
+
+# %% tags=["remove-input"]
+under()
 
 # %% tags=["hide-input"]
 OUTLINE = {"overlap with the mask %": ("overlap", "diagnostics", 100, 1), "keypoints off the mask, % of the crop": ("outline", "diagnostics", 100, 2), "gap of joined anchors, % of the crop": ("anchor_gap", "diagnostics", 100, 2), "PDJ front %": ("pdj_front", "diagnostics", 100, 1),
@@ -417,12 +432,18 @@ if found:
 else:
     no_pictures(*NAMES)
 
+# %% tags=["remove-input"]
+under()
+
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A horizontal violin for each model: the logarithm to base 10 of the normalised L2 of single test frames, with quartiles, and the medians of the authors' notebook as hollow diamonds."}, "figure": {"caption": "Normalised L2 of single test frames, logarithm to base 10, by model (the notebook's second violin plot). Hollow diamonds: the notebook's medians. At 0 a mean keypoint is off by the whole side of the crop.", "name": "fig-yoo-results-violins-l2"}}
 found = frame_values("l2", log=True)
 if found:
     plots_scores.violins(found, xlabel="log10 of the normalised L2 of a frame", groups=families(found), reported=known_quartiles("log_l2_median"))
     plt.show()
     basis(*MODELS)
+
+# %% tags=["remove-input"]
+under()
 
 # %% tags=["remove-input"]
 display(HTML(report.to_html(report.table(PAPER, "yoo-T2", SOURCES), link)))
@@ -489,8 +510,14 @@ drawn = scatter(SHARED, "rec_mse", "reconstruction error on held-out pairs (MSE)
 if not drawn:
     absent("base", "mse", "mse-new")
 
+# %% tags=["remove-input"]
+under()
+
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The same scatter of the main models alone with the perceptual error of the reconstruction to the right."}, "figure": {"caption": "The same for the main models, with the perceptual error of the reconstruction.", "name": "fig-yoo-results-scatter-perceptual"}}
 drawn = scatter(list(NAMES), "rec_perceptual", "reconstruction error on held-out pairs (perceptual)")
+
+# %% tags=["remove-input"]
+under()
 
 # %% tags=["hide-input"]
 verdict = next((v for v in VERDICTS.get(MAIN, ()) if v.claim.id == "yoo-12"), None)
@@ -512,6 +539,9 @@ if shown:
 else:
     no_pictures("base", "mse", "mse-new", "full")
 
+# %% tags=["remove-input"]
+under()
+
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Rows of pictures for random test frames: the frame to draw, the other frame that is given, and the reconstructions by the baseline, by +MSE and by the whole model."}, "figure": {"caption": "What is trained: the reconstruction of a frame from the other frame and the posed template.", "name": "fig-yoo-results-reconstructions"}}
 shown = pictured(("base", "mse", "full"), {"random": 6})
 if shown:
@@ -522,6 +552,9 @@ if shown:
     basis(*shown, first=True)
 else:
     no_pictures("base", "mse", "full")
+
+# %% tags=["remove-input"]
+under()
 
 # %% [markdown]
 # ### Arms held out
@@ -537,6 +570,9 @@ if shown:
     basis(*shown, first=True)
 else:
     no_pictures("mse", "mse-new")
+
+# %% tags=["remove-input"]
+under()
 
 # %% tags=["hide-input"]
 HELD = {"predicted arms-out, of all that are one or the other %": ("predicted_out_share", "diagnostics", 100, 1), "true %": ("true_out_share", "diagnostics", 100, 1), "predicted arms-out on arms-down frames %": ("predicted_out_on_down", "diagnostics", 100, 1),
@@ -578,10 +614,15 @@ def share_curves(quantities):
 if not share_curves(ON):
     absent(*SHARE["T_orig"], *SHARE["T_new"])
 
+# %% tags=["remove-input"]
+under()
+
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three panels over the share of arms-out frames: PDJ of elbows and wrists alone, the same where sides may be exchanged, and PDJ of all keypoints where sides may be exchanged, one line for each template."}, "figure": {"caption": "The same on elbows and wrists alone, where the two templates differ, and with exchangeable sides.", "name": "fig-yoo-results-share-arms"}}
 ON_ARMS = {"elbows, wrists": ("pdj_arms", "diagnostics"), "the same, swap-tolerant": ("pdj_arms_swap", "diagnostics"), "all, swap-tolerant": ("pdj_swap", "studio")}
 share_curves(ON_ARMS)
 
+# %% tags=["remove-input"]
+under()
 
 # %% tags=["hide-input"]
 def winner(gap):
@@ -637,6 +678,9 @@ if panels:
 else:
     absent(*FLIPPED)
 
+# %% tags=["remove-input"]
+under()
+
 # %% tags=["hide-input"]
 rows = []
 for joint in SIDED:
@@ -672,12 +716,18 @@ if lines:
 else:
     no_pictures(*FLIPPED)
 
+# %% tags=["remove-input"]
+under()
+
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The same rows with the normalised L2 of each keypoint in percent of the crop's side."}, "figure": {"caption": "Normalised L2 by keypoint. The authors' plot of this shows PDJ in the lines of all frames, by a slip, so that there is nothing to compare.", "name": "fig-yoo-results-joints-l2"}}
 lines, styles = joint_rows("l2")
 if lines:
     plots_scores.joint_lines(lines, JOINTS, xlabel="normalised L2 (%)", styles=styles)
     plt.show()
     basis(*FLIPPED)
+
+# %% tags=["remove-input"]
+under()
 
 # %% tags=["remove-input"]
 display(HTML(report.to_html(report.table(PAPER, "yoo-T3", SOURCES), link)))
@@ -715,6 +765,9 @@ if shown:
 else:
     no_pictures("full", "con-new")
 
+# %% tags=["remove-input"]
+under()
+
 # %% tags=["hide-input"]
 THIGHS = [("left_hip", "left_knee"), ("right_hip", "right_knee")]
 
@@ -739,6 +792,9 @@ if shown:
     basis(*shown, first=True)
 else:
     no_pictures("orig-full", "con-orig")
+
+# %% tags=["remove-input"]
+under()
 
 # %% [markdown]
 # ## Do the parts interact?
@@ -797,8 +853,14 @@ def square_lines(lines, steps, xlabel):
 
 square_lines({"T_orig": ("base", "mse"), "T_new": ("new", "mse-new")}, ("perceptual", "+MSE"), "loss")
 
+# %% tags=["remove-input"]
+under()
+
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The same two panels over flip augmentation, without and with: one line for matrices in one step, one for coarse-to-fine."}, "figure": {"caption": "Coarse-to-fine and flip augmentation, both with MSE and T_new.", "name": "fig-yoo-results-square-flip"}}
 square_lines({"one step": ("mse-new", "mse-new-flip"), "coarse-to-fine": ("mse-new-c2f", "full")}, ("no flip", "flip"), "pairs")
+
+# %% tags=["remove-input"]
+under()
 
 # %% [markdown]
 # ## What of the error is convention
@@ -877,8 +939,14 @@ def curves(variants, names):
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Learning curves, one panel for each loss: perceptual, MSE, anchor and boundary, for the baseline, +MSE, the new template and both."}, "figure": {"caption": "Losses over training, template and loss, one seed each. A row without a loss has no curve in its panel.", "name": "fig-yoo-results-curves"}}
 curves(("base", "mse", "new", "mse-new"), ("perceptual", "mse", "anchor", "boundary"))
 
+# %% tags=["remove-input"]
+under()
+
 # %% tags=["hide-input"] mystnb={"image": {"alt": "The same four panels for the models with coarse-to-fine, flip, both, and the constrained one."}, "figure": {"caption": "The same for coarse-to-fine, flip augmentation, both, and the constrained model.", "name": "fig-yoo-results-curves-full"}}
 curves(("mse-new-c2f", "mse-new-flip", "full", "con-new"), ("perceptual", "mse", "anchor", "boundary"))
+
+# %% tags=["remove-input"]
+under()
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels after a quarter, half and three quarters of the training: PDJ and reconstruction error on some test frames, one line for each of six models."}, "figure": {"caption": "Pose and reconstruction while training, on 400 test frames. Nothing was chosen by them; the last state is evaluated.", "name": "fig-yoo-results-while"}}
 WHILE = ("base", "mse", "new", "mse-new", "orig-full", "full")
@@ -891,6 +959,9 @@ if all(panels.values()):
     basis(*WHILE)
 else:
     absent(*WHILE)
+
+# %% tags=["remove-input"]
+under()
 
 # %% [markdown]
 # ## Cost
