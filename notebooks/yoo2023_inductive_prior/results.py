@@ -619,7 +619,7 @@ under()
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three panels over the share of arms-out frames: PDJ of elbows and wrists alone, the same where sides may be exchanged, and PDJ of all keypoints where sides may be exchanged, one line for each template."}, "figure": {"caption": "The same on elbows and wrists alone, where the two templates differ, and with exchangeable sides.", "name": "fig-yoo-results-share-arms"}}
 ON_ARMS = {"elbows, wrists": ("pdj_arms", "diagnostics"), "the same, swap-tolerant": ("pdj_arms_swap", "diagnostics"), "all, swap-tolerant": ("pdj_swap", "studio")}
-share_curves(ON_ARMS)
+drawn = share_curves(ON_ARMS)
 
 # %% tags=["remove-input"]
 under()
