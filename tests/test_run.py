@@ -346,7 +346,7 @@ def test_the_command_line_is_silent_but_for_its_result(folder, tmp_path):
     assert done.stderr == ""
     path = records.record_path(tmp_path, PAPER, "mannequin", "base", "smoke", 3)
     (line,) = done.stdout.splitlines()
-    assert line.startswith(f"{path}: studio MPJPE ") and "outdoor MPJPE" in line
+    assert line.startswith(f"{path}: studio mpjpe ") and "outdoor mpjpe" in line
     # the code's fingerprint is the same from a command line and from a notebook
     assert records.load(path)["provenance"]["code_sha256"] == records.code_sha256(PAPER)
 
