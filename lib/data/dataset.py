@@ -1,11 +1,12 @@
 """The dataset file: one HDF5 layout for every source, written atomically and checked on opening.
 
-A file is a dataset; a group ``/<subject>/<action>/<camera>`` is a clip with ``joints_3d`` (T, J, 3)
-millimetres in camera coordinates (x right, y down, z forward), ``joints_2d`` (T, J, 2) pixels and,
-optionally, ``detected_2d`` (T, J, 2) pixels. Clip attributes: ``fps``, ``K`` (3, 3), ``R`` (3, 3),
-``t`` (3,) mm with X_camera = R X_world + t, and ``source``. File attributes: ``schema``,
-``skeleton``, ``joints``, ``split`` (JSON), ``source``, ``licence``, ``generator``, ``seed``,
-``notes``.
+A file is a dataset; a group ``/<subject>/<action>/<camera>`` is a clip with ``joints_2d`` (T, J, 2)
+pixels and, where the data have them, ``joints_3d`` (T, J, 3) millimetres in camera coordinates (x
+right, y down, z forward), ``detected_2d`` (T, J, 2) pixels, the flags ``valid`` (T,), ``labelled``
+and ``occluded`` (T, J), and pictures (`lib.data.pictures`). Clip attributes: ``fps``, ``K`` (3, 3),
+``R`` (3, 3), ``t`` (3,) mm with X_camera = R X_world + t, ``source``, and, where they are not the
+rule, ``distortion`` (5,) and ``static`` 0. File attributes: ``schema``, ``skeleton``, ``joints``,
+``split`` (JSON), ``source``, ``licence``, ``generator``, ``seed``, ``notes``.
 
 Nothing in a file is ever unpickled.
 """
@@ -14,13 +15,17 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from lib.data.clip import ARRAYS, FLAGS, Clip, DatasetError, action_kind, check_clip, check_split
+from lib.data.pictures import stored_pictures
+from lib.data.sink import writing_file
 from lib.skeleton import SKELETONS, Skeleton
 
 __all__ = [
@@ -28,52 +33,20 @@ __all__ = [
     "Clip",
     "Dataset",
     "DatasetError",
+    "Header",
     "action_kind",
+    "check_pictures",
+    "new_file",
     "open_dataset",
     "read_provenance",
     "sha256",
+    "write_clip",
     "write_dataset",
 ]
 
 SCHEMA = 1
 PARTS = ("train", "test", "validation")
 VALIDATION_EVERY = 5
-MINIMUM_BONE = (
-    1.0  # mm; a shorter bone is a missing or doubled joint, in any unit mistake we know of
-)
-
-
-class DatasetError(ValueError):
-    """A dataset file, or a clip about to be written, is wrong; names file, group and field."""
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One subject, one take, one camera. Shapes and units as in the module's text."""
-
-    subject: str
-    action: str
-    camera: str
-    fps: float
-    K: np.ndarray
-    R: np.ndarray
-    t: np.ndarray
-    joints_3d: np.ndarray
-    joints_2d: np.ndarray
-    detected_2d: np.ndarray | None = None
-    source: str = ""
-
-    @property
-    def group(self) -> str:
-        return f"/{self.subject}/{self.action}/{self.camera}"
-
-    @property
-    def kind(self) -> str:
-        """The action without the number of the take ("Walking 2" -> "Walking")."""
-        return action_kind(self.action)
-
-    def __len__(self) -> int:
-        return len(self.joints_3d)
 
 
 @dataclass(frozen=True)
@@ -112,15 +85,64 @@ class Dataset:
         )
 
 
-def action_kind(action: str) -> str:
-    """Strip the number of the take, as in Human3.6M's names: "Walking 2" -> "Walking"."""
-    return re.sub(r" \d+$", "", action)
+def check_pictures(dataset: Dataset) -> int:
+    """Read every stored picture, mask and map of parts once, and count the pictures.
+
+    Opening a file looks at their shapes only. Raises DatasetError that names group and row of a damaged one.
+    """
+    count = 0
+    for clip in dataset.clips:
+        for row in range(0 if clip.pictures is None else len(clip)):
+            for read in (clip.pictures.read, clip.pictures.read_masks, clip.pictures.read_parts):
+                try:
+                    read([row])
+                except (OSError, RuntimeError, ValueError) as error:
+                    place = f"{dataset.path}: {clip.group}: pictures: row {row}"
+                    raise DatasetError(f"{place}: cannot be read ({error})") from error
+            count += 1
+    return count
 
 
 def sha256(path: str | Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself."""
+
+    skeleton: Skeleton
+    split: Mapping[str, Iterable[str]]
+    source: str
+    licence: str
+    generator: str
+    seed: int = 0
+    notes: str = ""
+
+
+@contextmanager
+def new_file(path: str | Path, header: Header) -> Iterator[tuple[h5py.File, dict[str, tuple[str, ...]]]]:
+    """A dataset file under a temporary name, and its split; renamed at the end, else removed."""
+    path = Path(path)
+    split = {part: tuple(header.split.get(part, ())) for part in ("train", "test")}
+    check_split(split, str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with writing_file(temporary) as file:
+            file.attrs["schema"] = SCHEMA
+            file.attrs["seed"] = header.seed
+            _write_text(file, "skeleton", header.skeleton.name)
+            _write_text(file, "joints", json.dumps(header.skeleton.joints))
+            _write_text(file, "split", json.dumps(split))
+            for name in ("source", "licence", "generator", "notes"):
+                _write_text(file, name, getattr(header, name))
+            yield file, split
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_dataset(
@@ -137,30 +159,14 @@ def write_dataset(
 ) -> Path:
     """Write a dataset under a temporary name and rename it; the same clips give the same bytes.
 
-    Raises DatasetError for a clip that ``open_dataset`` would refuse; then nothing is left behind.
+    Pictures are not written here but by `lib.data.importing`. Raises DatasetError for a clip that
+    ``open_dataset`` would refuse; then nothing is left behind.
     """
-    path = Path(path)
-    split = {part: tuple(split.get(part, ())) for part in ("train", "test")}
-    _check_split(split, str(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with h5py.File(temporary, "w") as file:
-            file.attrs["schema"] = SCHEMA
-            file.attrs["seed"] = seed
-            _write_text(file, "skeleton", skeleton.name)
-            _write_text(file, "joints", json.dumps(skeleton.joints))
-            _write_text(file, "split", json.dumps(split))
-            _write_text(file, "source", source)
-            _write_text(file, "licence", licence)
-            _write_text(file, "generator", generator)
-            _write_text(file, "notes", notes)
-            for clip in clips:
-                _write_clip(file, clip, skeleton, split, str(path))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    header = Header(skeleton, split, source, licence, generator, seed, notes)
+    with new_file(path, header) as (file, checked):
+        for clip in clips:
+            write_clip(file, clip, skeleton, checked, str(path))
+    return Path(path)
 
 
 def open_dataset(path: str | Path) -> Dataset:
@@ -213,13 +219,13 @@ def _read(file: h5py.File, path: Path) -> Dataset:
     if not isinstance(split, dict) or set(split) != {"train", "test"}:
         raise DatasetError(f"{where}: attribute split: no object with train and test")
     split = {part: tuple(map(str, subjects)) for part, subjects in split.items()}
-    _check_split(split, where)
+    check_split(split, where)
     clips = []
     for subject, actions in _groups(file, where):
         for action, cameras in _groups(actions, where):
             for camera, group in _groups(cameras, where):
-                clips.append(_read_clip(group, subject, action, camera, where))
-                _check_clip(clips[-1], skeleton, split, where)
+                clips.append(_read_clip(group, subject, action, camera, path))
+                check_clip(clips[-1], skeleton, split, where)
     if not clips:
         raise DatasetError(f"{where}: holds no clip")
     return Dataset(
@@ -235,106 +241,84 @@ def _read(file: h5py.File, path: Path) -> Dataset:
     )
 
 
-def _write_clip(file, clip: Clip, skeleton: Skeleton, split, where: str) -> None:
-    if any("/" in part or part in ("", ".") for part in (clip.subject, clip.action, clip.camera)):
-        raise DatasetError(f"{where}: {clip.group}: subject, action and camera are plain names")
+def write_clip(
+    file: h5py.File, clip: Clip, skeleton: Skeleton, split: Mapping[str, tuple[str, ...]], where: str
+) -> h5py.Group:
+    """Check a clip and write it, without its pictures, into an open file; the group it is in."""
+    check_clip(clip, skeleton, split, where)
     if clip.group in file:
         raise DatasetError(f"{where}: {clip.group}: two clips of this name")
-    _check_clip(clip, skeleton, split, where)
     group = file.create_group(clip.group)
     group.attrs["fps"] = float(clip.fps)
     for name in ("K", "R", "t"):
         group.attrs[name] = np.asarray(getattr(clip, name), np.float64)
     _write_text(group, "source", clip.source)
-    for name in ("joints_3d", "joints_2d", "detected_2d"):
-        values = getattr(clip, name)
+    if clip.distortion is not None:
+        group.attrs["distortion"] = np.asarray(clip.distortion, np.float64)
+    if not clip.static:
+        group.attrs["static"] = 0
+    arrays = {name: (getattr(clip, name), np.float32) for name in ARRAYS}
+    arrays |= {name: (getattr(clip, name), np.uint8) for name in FLAGS}
+    for name, (values, kind) in arrays.items():
         if values is not None:
             group.create_dataset(
                 name,
-                data=np.asarray(values, np.float32),
+                data=np.asarray(values, kind),
                 chunks=values.shape,
                 compression="gzip",
                 compression_opts=4,
                 shuffle=True,
                 track_times=False,
             )
+    return group
 
 
-def _read_clip(group: h5py.Group, subject: str, action: str, camera: str, where: str) -> Clip:
-    place = f"{where}: {group.name}"
-    arrays = {"detected_2d": None}
-    for name in ("joints_3d", "joints_2d", "detected_2d"):
-        item = group.get(name)
-        if item is None and name == "detected_2d":
-            continue
-        if not isinstance(item, h5py.Dataset):
-            raise DatasetError(f"{place}: {name}: no such array")
-        if item.dtype.kind != "f":
-            raise DatasetError(f"{place}: {name}: of type {item.dtype}, not floating point")
-        try:
-            arrays[name] = item[()].astype(np.float32, copy=False)
-        except (OSError, RuntimeError) as error:
-            raise DatasetError(f"{place}: {name}: cannot be read ({error})") from error
+def _read_clip(group: h5py.Group, subject: str, action: str, camera: str, path: Path) -> Clip:
+    place = f"{path}: {group.name}"
+    arrays = {name: _read_array(group, name, "f", place) for name in ARRAYS}
+    if arrays["joints_2d"] is None:
+        raise DatasetError(f"{place}: joints_2d: no such array")
+    for name in FLAGS:
+        flags = _read_array(group, name, "u", place)
+        arrays[name] = None if flags is None else flags != 0
     try:
         fps = float(_attribute(group, "fps", place))
         camera_values = {
             name: np.asarray(_attribute(group, name, place), np.float64) for name in ("K", "R", "t")
         }
+        distortion = group.attrs.get("distortion")
+        distortion = None if distortion is None else np.asarray(distortion, np.float64)
+        static = bool(group.attrs.get("static", 1))
     except (TypeError, ValueError) as error:
         if isinstance(error, DatasetError):
             raise
-        raise DatasetError(f"{place}: attributes fps, K, R, t: not numbers ({error})") from error
+        message = f"{place}: attributes fps, K, R, t, distortion, static: not numbers ({error})"
+        raise DatasetError(message) from error
+    try:
+        pictures = stored_pictures(group, path, len(arrays["joints_2d"]))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DatasetError(f"{place}: {error}") from error
     source = _text(group, "source", place) if "source" in group.attrs else ""
-    return Clip(subject, action, camera, fps, **camera_values, **arrays, source=source)
+    return Clip(
+        subject, action, camera, fps, **camera_values, **arrays, source=source,
+        distortion=distortion, static=static, pictures=pictures,
+    )  # fmt: skip
 
 
-def _check_clip(clip: Clip, skeleton: Skeleton, split, where: str) -> None:
-    place = f"{where}: {clip.group}"
-    if clip.subject not in (*split["train"], *split["test"]):
-        raise DatasetError(f"{place}: subject {clip.subject} is in no part of the split")
-    if not (np.isfinite(clip.fps) and clip.fps > 0):
-        raise DatasetError(f"{place}: fps: {clip.fps} is not a rate")
-    for name, shape in (("K", (3, 3)), ("R", (3, 3)), ("t", (3,))):
-        value = np.asarray(getattr(clip, name))
-        if value.shape != shape:
-            raise DatasetError(f"{place}: {name}: shape {value.shape}, expected {shape}")
-        if not np.isfinite(value).all():
-            raise DatasetError(f"{place}: {name}: not finite")
-    if (
-        np.abs(clip.R).max() > 1.001
-        or not np.allclose(clip.R @ clip.R.T, np.eye(3), atol=1e-4)
-        or np.linalg.det(clip.R) < 0
-    ):
-        raise DatasetError(f"{place}: R: not a rotation")
-    length = len(clip.joints_3d)
-    if length == 0:
-        raise DatasetError(f"{place}: joints_3d: no frames")
-    for name, size in (("joints_3d", 3), ("joints_2d", 2), ("detected_2d", 2)):
-        values = getattr(clip, name)
-        if values is None and name == "detected_2d":
-            continue
-        expected = (length, len(skeleton.joints), size)
-        if values.shape != expected:
-            raise DatasetError(f"{place}: {name}: shape {values.shape}, expected {expected}")
-        _refuse(~np.isfinite(values).all(-1), skeleton, f"{place}: {name}", "is not finite")
-    _refuse(clip.joints_3d[..., 2] <= 0, skeleton, f"{place}: joints_3d", "has no positive depth")
-    parents, children = np.array(skeleton.bones).T
-    bones = np.linalg.norm(clip.joints_3d[:, children] - clip.joints_3d[:, parents], axis=-1)
-    short = np.zeros(clip.joints_3d.shape[:2], bool)
-    short[:, children] = bones < MINIMUM_BONE
-    _refuse(short, skeleton, f"{place}: joints_3d", "is at its parent (zero-length bone)")
-
-
-def _refuse(wrong: np.ndarray, skeleton: Skeleton, place: str, what: str) -> None:
-    if wrong.any():
-        frame, joint = np.argwhere(wrong)[0]
-        raise DatasetError(f"{place}: frame {frame}: {skeleton.joints[joint]} {what}")
-
-
-def _check_split(split: Mapping[str, tuple[str, ...]], where: str) -> None:
-    both = set(split["train"]) & set(split["test"])
-    if both:
-        raise DatasetError(f"{where}: attribute split: {sorted(both)} in both train and test")
+def _read_array(group: h5py.Group, name: str, kind: str, place: str) -> np.ndarray | None:
+    item = group.get(name)
+    if item is None:
+        return None
+    if not isinstance(item, h5py.Dataset):
+        raise DatasetError(f"{place}: {name}: no such array")
+    if item.dtype.kind != kind:
+        wanted = "floating point" if kind == "f" else "flags"
+        raise DatasetError(f"{place}: {name}: of type {item.dtype}, not {wanted}")
+    try:
+        values = item[()]
+    except (OSError, RuntimeError) as error:
+        raise DatasetError(f"{place}: {name}: cannot be read ({error})") from error
+    return values.astype(np.float32, copy=False) if kind == "f" else values
 
 
 def _groups(parent: h5py.Group, where: str):
