@@ -17,7 +17,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 from zlib import crc32
@@ -26,7 +26,8 @@ import h5py
 import numpy as np
 from tqdm.auto import tqdm
 
-from lib.data.clip import DatasetError
+from lib.data.archives import ARCHIVES, MARKER, unpack
+from lib.data.clip import Clip, DatasetError
 from lib.data.cutting import MEDIAN_OF, background, write_pictures
 from lib.data.dataset import Header, new_file, write_clip
 from lib.data.sink import writing_file
@@ -71,7 +72,7 @@ def import_dataset(
 
     Arguments:
         name: the layout, a key of READERS.
-        path: the folder of the download, unpacked.
+        path: the download: a folder, an archive, or a folder of archives, which are unpacked beside ``out``.
         skip_damaged: leave out clips that cannot be read, and name them in the file's notes.
 
     Raises DatasetError, one line that names file and field, for whatever is wrong; then ``out`` is as it was.
@@ -81,29 +82,71 @@ def import_dataset(
         raise DatasetError(f"{path}: no such file or folder")
     if out.resolve().is_relative_to(path.resolve()):
         raise DatasetError(f"{out}: lies in the download that is read; choose another place with --out")
-    found = reader(name).find(path, options)
-    _check_names(found, path)
     plan = {"version": VERSION, "name": name, "path": str(path.resolve()), "options": asdict(options)}
     with _working_folder(out, json.dumps(plan, default=str, sort_keys=True)) as folder:
-        shards, damaged = [], []
+        found = _find(reader(name), path, options, folder / "unpacked", progress)
+        _check_names(found, path)
+        shards, damaged, nobody = [], [], []
         bar = tqdm(found.sources, desc=name, unit="clip", disable=not (progress and sys.stderr.isatty()))
         for number, source in enumerate(bar):
             bar.set_postfix_str(source.group)
             shard = folder / f"{number:06d}-{crc32(source.group.encode()):08x}.h5"
-            if not shard.exists():
+            empty = shard.with_suffix(".empty")
+            if not (shard.exists() or empty.exists()):
                 try:
-                    _write_shard(shard, source, found, options)
+                    clip = source.read()
+                    if clip.valid is not None and not clip.valid.any():
+                        empty.touch()
+                    else:
+                        _write_shard(shard, clip, source, found, options)
                 except DatasetError as error:
                     if not skip_damaged:
                         raise
                     damaged.append(f"left out: {error}")
                     continue
-            shards.append((source, shard))
+            if shard.exists():
+                shards.append((source, shard))
+            else:
+                nobody.append(source.group)
         if not shards:
-            raise DatasetError(f"{path}: no clip could be read; the first: {damaged[0]}")
+            first = damaged[0] if damaged else "no frame of any counts"
+            raise DatasetError(f"{path}: no clip could be read; {first}")
+        if nobody:
+            names = ", ".join(nobody[:20])
+            damaged.append(f"{len(nobody)} clip(s) left out, no frame of which counts: {names}")
         with _writing(out):
             _assemble(out, shards, found, damaged, name, options)
     return out
+
+
+def _find(layout: ModuleType, path: Path, options: Options, folder: Path, progress: bool) -> Found:
+    """What a reader finds in a download, and, where it finds nothing, in the archives that lie there."""
+    archives = [path] if path.is_file() else sorted(item for item in path.iterdir() if item.is_file())
+    archives = [item for item in archives if item.name.lower().endswith(ARCHIVES)]
+    try:
+        found = layout.find(path, options)
+    except DatasetError:
+        if not archives:
+            raise
+    else:
+        note = f"not unpacked, since folders lie beside them: {', '.join(item.name for item in archives)}"
+        return replace(found, notes=(*found.notes, note)) if archives else found
+    # Several archives may hold parts of one tree (Human3.6M: the poses of S1, the videos of S1).
+    tree = folder / "tree"
+    for archive in archives:
+        unpacked = unpack(archive, folder / "archives", progress)
+        for file in sorted(unpacked.rglob("*")):
+            if file.is_file() and file != unpacked / MARKER:
+                _move(file, tree / file.relative_to(unpacked), archive)
+    return layout.find(tree, options)
+
+
+def _move(file: Path, place: Path, archive: Path) -> None:
+    if place.exists():
+        raise DatasetError(f"{archive}: {place.name} is in another archive too, at the same place")
+    with _writing(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(file, place)
 
 
 def _check_names(found: Found, path: Path) -> None:
@@ -133,8 +176,9 @@ def _working_folder(out: Path, plan: str) -> Iterator[Path]:
             raise DatasetError(f"{out}: another import is writing it") from error
         note = folder / "plan.json"
         if not note.exists() or note.read_text() != plan:
-            for old in folder.glob("*.h5"):
+            for old in (*folder.glob("*.h5"), *folder.glob("*.empty")):
                 old.unlink()
+            shutil.rmtree(folder / "unpacked", ignore_errors=True)
             with _writing(note):
                 temporary = note.with_suffix(".tmp")
                 temporary.write_text(plan)
@@ -145,8 +189,7 @@ def _working_folder(out: Path, plan: str) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def _write_shard(shard: Path, source: Source, found: Found, options: Options) -> None:
-    clip = source.read()
+def _write_shard(shard: Path, clip: Clip, source: Source, found: Found, options: Options) -> None:
     if clip.group != source.group:
         raise DatasetError(f"{source.path}: {clip.group} where {source.group} was announced")
     temporary = shard.with_suffix(".part")

@@ -1,15 +1,18 @@
 """Importing: what went in comes out, a break costs one clip, an error leaves nothing that looks whole."""
 
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 from imported import FRAMES, HEIGHT, WIDTH, Layout, clip_of, picture, scene, use
+from readers import built_handdb
 
 from lib.data import importing
 from lib.data.cutting import MARGIN, cut, cut_labels, windows
@@ -177,6 +180,19 @@ def test_damaged_clips_can_be_left_out_by_name(download, tmp_path, monkeypatch):
     )
     assert len(dataset.clips) == 5
     assert dataset.notes.splitlines() == ["a note", f"left out: {download}: /S9/Walking 2/a: damaged"]
+
+
+def test_clips_without_a_frame_that_counts_are_left_out_and_counted(download, tmp_path, monkeypatch):
+    layout = Layout()
+    find = layout.source
+    nobody = clip_of("S1", "Walking", "a", valid=np.zeros(FRAMES, bool))
+    layout.source = lambda *names: type(made := find(*names))(
+        **{**made.__dict__, "read": lambda: nobody if made.group == nobody.group else made.read()}
+    )
+    use(monkeypatch, layout)
+    dataset = open_dataset(import_dataset("squares", download, tmp_path / "s.h5", SMALL))
+    assert len(dataset.clips) == 5
+    assert dataset.notes.splitlines()[1] == "1 clip(s) left out, no frame of which counts: /S1/Walking/a"
 
 
 KILLED = """
@@ -378,3 +394,47 @@ def test_memory_does_not_grow_with_the_pictures(download, tmp_path, monkeypatch)
     written = 40 * FRAMES * 64 * 64 * 5
     views = 40 * FRAMES * 256 * 256 * 3
     assert peak < 60 * 256 * 256 * 3 * 3 < written + views
+
+
+def zipped(path, folder):
+    """All files of a folder in an archive, with their paths within it."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            archive.write(file, file.relative_to(folder))
+    return path
+
+
+def parts_of_a_download(tmp_path):
+    """HandDB's two archives of whole folders, and the folder they were made from."""
+    tree = tmp_path / "tree"
+    built_handdb.build(tree)
+    archives = tmp_path / "archives"
+    archives.mkdir()
+    for part in sorted(item for item in tree.iterdir() if item.is_dir()):
+        alone = tmp_path / "alone" / part.name
+        shutil.copytree(part, alone / part.name)
+        zipped(archives / f"{part.name}.zip", alone)
+    return tree, archives
+
+
+def test_archives_are_unpacked_into_one_tree(tmp_path):
+    tree, archives = parts_of_a_download(tmp_path)
+    before = sorted(path.name for path in archives.iterdir())
+    whole = open_dataset(import_dataset("handdb", tree, tmp_path / "a/hands.h5", SMALL))
+    again = open_dataset(import_dataset("handdb", archives, tmp_path / "b/hands.h5", SMALL))
+    assert [clip.group for clip in again.clips] == [clip.group for clip in whole.clips]
+    for one, other in zip(whole.clips, again.clips, strict=True):
+        np.testing.assert_array_equal(one.joints_2d, other.joints_2d)
+        rows = range(len(one))
+        np.testing.assert_array_equal(one.pictures.read(rows), other.pictures.read(rows))
+    assert sorted(path.name for path in archives.iterdir()) == before
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["hands.h5"]
+
+
+def test_a_broken_archive_ends_the_import(tmp_path):
+    _, archives = parts_of_a_download(tmp_path)
+    broken = sorted(archives.iterdir())[0]
+    broken.write_bytes(broken.read_bytes()[:-300])
+    with pytest.raises(DatasetError, match=broken.name):
+        import_dataset("handdb", archives, tmp_path / "hands.h5", SMALL)
+    assert not (tmp_path / "hands.h5").exists()
