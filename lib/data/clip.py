@@ -34,7 +34,8 @@ class Clip:
     valid (T,) bool: frames that count; in the others joints mean nothing. labelled (T, J) bool: joints
     that were annotated; the others lie where they do no harm. occluded (T, J) bool: annotated, but
     hidden. None stands for all, all, none. distortion (5,): k1 k2 k3 p1 p2 of the lens, of which K
-    knows nothing. static: the camera stands still. pictures: those stored with the clip.
+    knows nothing, as `lib.data.human36m.project` takes them (OpenCV's tangential terms differ).
+    static: the camera stands still. pictures: those stored with the clip.
     """
 
     subject: str

@@ -131,22 +131,28 @@ def _find(layout: ModuleType, path: Path, options: Options, folder: Path, progre
     else:
         note = f"not unpacked, since folders lie beside them: {', '.join(item.name for item in archives)}"
         return replace(found, notes=(*found.notes, note)) if archives else found
-    # Several archives may hold parts of one tree (Human3.6M: the poses of S1, the videos of S1).
-    tree = folder / "tree"
-    for archive in archives:
-        unpacked = unpack(archive, folder / "archives", progress)
-        for file in sorted(unpacked.rglob("*")):
-            if file.is_file() and file != unpacked / MARKER:
-                _move(file, tree / file.relative_to(unpacked), archive)
-    return layout.find(tree, options)
+    beside, tree = folder / "archives", folder / "tree"
+    parts = [(archive, unpack(archive, beside, progress)) for archive in archives]
+    try:
+        return layout.find(beside, options)
+    except DatasetError:
+        # Several archives hold parts of one tree (Human3.6M: the poses of S1, the videos of S1).
+        with _writing(tree):
+            shutil.rmtree(tree, ignore_errors=True)
+            for archive, unpacked in parts:
+                _link(archive, unpacked, tree)
+        return layout.find(tree, options)
 
 
-def _move(file: Path, place: Path, archive: Path) -> None:
-    if place.exists():
-        raise DatasetError(f"{archive}: {place.name} is in another archive too, at the same place")
-    with _writing(place):
+def _link(archive: Path, unpacked: Path, tree: Path) -> None:
+    for file in sorted(unpacked.rglob("*")):
+        place = tree / file.relative_to(unpacked)
+        if file.is_dir() or file == unpacked / MARKER:
+            continue
+        if place.exists():
+            raise DatasetError(f"{archive}: {place.name} is in another archive too, at the same place")
         place.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(file, place)
+        os.link(file, place)
 
 
 def _check_names(found: Found, path: Path) -> None:

@@ -13,6 +13,8 @@ that is not installed until a file is read that only this library reads.
 from __future__ import annotations
 
 import importlib
+import struct
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -86,6 +88,7 @@ class Found:
 _DAMAGE = (
     OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError,
     RuntimeError, NotImplementedError, AssertionError, MemoryError, ImportError, LookupError,
+    SyntaxError, struct.error, zlib.error,
 )  # fmt: skip
 
 
