@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from lib import geometry
+from lib.data.clip import DatasetError
 
 __all__ = ["Acclaim", "MotionFileError", "bone_ends", "euler", "numbers", "read_amc", "read_asf"]
 
@@ -22,10 +23,16 @@ ROTATIONS = {"x": geometry.rotation_x, "y": geometry.rotation_y, "z": geometry.r
 ROOT_CHANNELS = ("tx", "ty", "tz", "rx", "ry", "rz")
 
 
-class MotionFileError(ValueError):
+LONGEST = 240  # characters of a message; a damaged file can have a line of any length
+
+
+class MotionFileError(DatasetError):
     """A motion file is wrong; the message begins with the file's path and the line's number."""
 
     def __init__(self, path: str | Path, line: int, message: str):
+        message = " ".join(message.split())
+        if len(message) > LONGEST:
+            message = f"{message[: LONGEST // 2]} ... {message[-LONGEST // 3 :]}"
         super().__init__(f"{path}:{line}: {message}")
 
 
@@ -186,7 +193,7 @@ def _fault(path: Path, lines: list[str], head: int, sizes: dict[str, int]) -> Mo
             if len(words) == 1 and words[0].lstrip("+-").isdigit():
                 if seen != set(sizes):
                     return MotionFileError(path, number, _missing(frame, sizes, seen))
-                if int(words[0]) != frame + 1:
+                if words[0] != str(frame + 1):
                     return MotionFileError(path, number, f"frame {words[0]} after frame {frame}")
                 frame, seen = frame + 1, set()
                 continue

@@ -87,7 +87,8 @@ def _hierarchy(path: Path, rows):
     for line, words in rows:
         key = words[0]
         if key in ("ROOT", "JOINT", "End"):
-            if (key == "ROOT") != (not names) or (key != "ROOT" and not stack) or len(words) != 2:
+            misplaced = (key == "ROOT") != (not names) or (key != "ROOT" and not stack)
+            if misplaced or pending is not None or len(words) != 2:
                 raise MotionFileError(path, line, f"{' '.join(words)} is out of place")
             pending = len(names)
             names.append(f"{names[stack[-1]]}_end" if key == "End" else words[1])
