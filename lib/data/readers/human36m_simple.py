@@ -74,6 +74,7 @@ def find(path: Path, options: Options) -> Found:
         "2D alone; the crops' places in the whole pictures are not known, so neither are the cameras: "
         f"focal length 1.2 x {SIDE} px, R = I, t = 0",
         "50 fps as in the recordings; the set does not say it",
+        "taken for pictures of a moving camera, since the set does not say whether its crops follow the person",
     ]
     sequences = [
         sequence
@@ -164,6 +165,7 @@ def _read(sequence: _Sequence, every: int) -> Clip:
         joints_3d=None,
         joints_2d=joints.astype(np.float32),
         source=f"{sequence.subject} {sequence.take}",
+        static=False,  # a crop around the person may follow them
     )
 
 

@@ -46,7 +46,7 @@ def test_what_went_in_comes_out(tmp_path):
         assert (clip.subject, clip.action, clip.camera) == (source.subject, source.action, source.camera)
         one = truth[clip.subject, clip.source.split(" ", 1)[1], clip.camera]
         np.testing.assert_allclose(clip.joints_2d, 128 * one["shares"][:, KEPT], atol=1e-4)
-        assert clip.joints_3d is None and clip.static and clip.fps == 50
+        assert clip.joints_3d is None and not clip.static and clip.fps == 50
         assert clip.source == f"{clip.subject} {'Posing 1' if clip.action == 'Posing' else 'Walking'}"
     assert {source.action for source in found.sources} == {"Posing", "Walking"}
 
