@@ -7,13 +7,12 @@ in: its features respond to edges and to how they are arranged, but know no obje
 """
 
 import math
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, max_pool2d, relu
 
-from lib.resnet import IMAGENET_MEAN, IMAGENET_STD
+from lib.resnet import IMAGENET_MEAN, IMAGENET_STD, stored_weights
 
 __all__ = ["Perceptual", "vgg_weights"]
 
@@ -121,30 +120,24 @@ class Perceptual(nn.Module):
 def vgg_weights() -> dict[str, Tensor] | None:
     r"""State dict of a VGG19 trained on ImageNet up to relu3_2, or None where there is no file of it.
 
-    Looks for torchvision's ``vgg19-*.pth`` in the folder ``checkpoints`` of ``torch.hub.get_dir()``,
-    which heeds TORCH_HOME; the first by name where there are several. Nothing is downloaded. Deeper
-    layers and the classifier are left out. ValueError that names the file where it cannot be read, or
-    its names or shapes do not fit.
+    torchvision's ``vgg19-*.pth``, where :func:`lib.resnet.stored_weights` looks for it. Deeper layers and the
+    classifier are left out. ValueError that names the file where it cannot be read, or its names or shapes
+    do not fit.
     """
-    files = sorted(Path(torch.hub.get_dir(), "checkpoints").glob("vgg19-*.pth"))
-    if not files:
+    stored = stored_weights("vgg19")
+    if stored is None:
         return None
-    try:
-        found = torch.load(files[0], map_location="cpu", weights_only=True)
-    except Exception as error:  # of any kind: of the file, of zip, of pickle
-        raise ValueError(f"{files[0]}: no weights can be read from this file; is it damaged?") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{files[0]}: holds no state dict but a {type(found).__name__}")
+    path, found = stored
     weights, inputs = {}, 3
     for index, outputs in filter(None, LAYERS):
         for name, shape in (("weight", (outputs, inputs, 3, 3)), ("bias", (outputs,))):
             key = f"features.{index}.{name}"
             value = found.get(key)
             if not isinstance(value, Tensor):
-                raise ValueError(f"{files[0]}: not the weights of a VGG19: {key} is missing")
+                raise ValueError(f"{path}: not the weights of a VGG19: {key} is missing")
             if value.shape != shape:
                 shapes = f"{tuple(value.shape)}, not {shape}"
-                raise ValueError(f"{files[0]}: not the weights of a VGG19: {key} has shape {shapes}")
+                raise ValueError(f"{path}: not the weights of a VGG19: {key} has shape {shapes}")
             weights[key] = value
         inputs = outputs
     return weights

@@ -250,6 +250,7 @@ def sweeps(
         if log:
             ax.set_xscale("log")
         ax.set_xticks(at, ticks or [f"{value:g}" for value in at])
+        ax.margins(x=0.1)  # so that the outer texts do not touch those of the next panel
         ax.minorticks_off()
         if mark is not None:
             handles[mark[1]] = ax.axvline(mark[0], color=INK, linestyle=":", linewidth=1.3)

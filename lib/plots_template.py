@@ -239,16 +239,15 @@ def prediction_rows(
                 show_posed(ax, picture, shape.mean, shape.covariance, arrays["matrices"][k], fill=0.35)
                 picture = None
             show_prediction(ax, picture, arrays["predicted"][k], truth if over_truth else None)
-        edge = dict(facecolor=CARD, edgecolor="none", pad=1.2, alpha=0.85)
-        line[0].text(-0.95, -0.95, name, fontsize=8.5, color=INK, va="top", bbox=edge, zorder=6)
+        line[0].text(-1.08, 0, name, fontsize=11, color=INK, ha="right", va="center", rotation=90)
     for ax, head in zip(axes[0], heads or (), strict=False):
-        ax.set_title(head, fontsize=9.5, color=INK)
+        ax.set_title(head, fontsize=11, color=INK)
     looks = {"left": LEFT, "right": RIGHT, "centre": CENTRE}
     if over_truth:
         looks = {"predicted": PREDICTED, "true": TRUE}
     handles = [Line2D([], [], color=colour, linewidth=2.2) for colour in looks.values()]
     figure.legend(handles, list(looks), loc="outside lower center", ncols=len(looks), frameon=False,
-                  labelcolor=INK, fontsize=9, handlelength=1.4)  # fmt: skip
+                  labelcolor=INK, fontsize=11, handlelength=1.4)  # fmt: skip
     return figure
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "ResNetTrunk", "imagenet_weights"]
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "ResNetTrunk", "imagenet_weights", "stored_weights"]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 """Of the channels red, green, blue of pictures in [0, 1]: (picture - mean) / std is what the weights know."""
@@ -107,19 +107,13 @@ class ResNetTrunk(nn.Module):
         return self.layer3(self.layer2(self.layer1(x)))
 
 
-def imagenet_weights(name: str) -> dict[str, Tensor] | None:
-    r"""State dict of a trunk trained on ImageNet, or None where torchvision's file is not on the machine.
+def stored_weights(name: str) -> tuple[Path, dict] | None:
+    """torchvision's file of a network trained on ImageNet and its state dict, or None where there is no file.
 
     Looks for ``<name>-*.pth`` in the folder ``checkpoints`` of ``torch.hub.get_dir()``, which heeds
-    TORCH_HOME; the first by name where there are several (for a ResNet-50 the weights
-    IMAGENET1K_V1). Nothing is downloaded. layer4 and fc are left out. Files older than PyTorch 0.4.1 do not
-    count the batches of BatchNorm: the count, which the trunk does not use, is 0.
-
-    ValueError that names the file where it cannot be read, or its names or shapes do not fit; also
-    for another network.
+    TORCH_HOME; the first by name where there are several. Nothing is downloaded. ValueError that names a
+    file that cannot be read or holds no state dict.
     """
-    with torch.device("meta"):
-        trunk = ResNetTrunk(name)
     files = sorted(Path(torch.hub.get_dir(), "checkpoints").glob(f"{name}-*.pth"))
     if not files:
         return None
@@ -129,18 +123,37 @@ def imagenet_weights(name: str) -> dict[str, Tensor] | None:
         raise ValueError(f"{files[0]}: no weights can be read from this file; is it damaged?") from error
     if not isinstance(found, dict):
         raise ValueError(f"{files[0]}: holds no state dict but a {type(found).__name__}")
+    return files[0], found
+
+
+def imagenet_weights(name: str) -> dict[str, Tensor] | None:
+    r"""State dict of a trunk trained on ImageNet, or None where torchvision's file is not on the machine.
+
+    The file is that of :func:`stored_weights` (for a ResNet-50 the weights IMAGENET1K_V1 where both are
+    there). layer4 and fc are left out. Files older than PyTorch 0.4.1 do not count the batches of BatchNorm:
+    the count, which the trunk does not use, is 0.
+
+    ValueError that names the file where it cannot be read, or its names or shapes do not fit; also
+    for another network.
+    """
+    with torch.device("meta"):
+        trunk = ResNetTrunk(name)
+    stored = stored_weights(name)
+    if stored is None:
+        return None
+    path, found = stored
     weights = {}
     for key, expected in trunk.state_dict().items():
         value = found.get(key)
         if value is None and key.endswith("num_batches_tracked"):
             value = torch.zeros((), dtype=torch.int64)
         if not isinstance(value, Tensor):
-            raise ValueError(f"{files[0]}: not the weights of a {name}: {key} is missing")
+            raise ValueError(f"{path}: not the weights of a {name}: {key} is missing")
         if value.shape != expected.shape:
             shapes = f"{tuple(value.shape)}, not {tuple(expected.shape)}"
-            raise ValueError(f"{files[0]}: not the weights of a {name}: {key} has shape {shapes}")
+            raise ValueError(f"{path}: not the weights of a {name}: {key} has shape {shapes}")
         weights[key] = value
     surplus = sorted(key for key in found if key not in weights and not key.startswith(("layer4.", "fc.")))
     if surplus:
-        raise ValueError(f"{files[0]}: not the weights of a {name}: it has no {surplus[0]}")
+        raise ValueError(f"{path}: not the weights of a {name}: it has no {surplus[0]}")
     return weights

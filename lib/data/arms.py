@@ -57,12 +57,7 @@ def arms(joints_2d: Tensor) -> tuple[Tensor, Tensor]:
     return arms_of(joints_2d[:, _both("shoulder")], joints_2d[:, _both("wrist")])
 
 
-def with_arms_out(
-    poses: Poses,
-    share: float,
-    seed: int,
-    among: Tensor | None = None,
-) -> tuple[Poses, Tensor]:
+def with_arms_out(poses: Poses, share: float, seed: int) -> tuple[Poses, Tensor]:
     """A collection of frames: of those with arms out or down the given share has them out.
 
     Where too few arms are held out, hanging ones are raised, of people who stand upright and whose
@@ -70,29 +65,27 @@ def with_arms_out(
     but for a few degrees, drawn for each frame and arm. Bones keep their lengths; joints_3d and
     joints_2d change, detected_2d becomes None. Where that is not enough, frames with hanging arms are
     left out; where too many arms are held out, some of those. Frames that are neither all stay. Chance
-    follows from the seed alone: a larger share adds raised frames to those of a smaller one.
+    follows from the seed alone: a larger share adds raised frames to those of a smaller one. Where
+    pictures are stored with the poses, nobody's arms can be raised, and frames are left out alone.
 
     Arguments:
         share: in [0, 1), up to rounding.
-        among: (N,) bool, the frames that may be in the collection; all of them if None.
 
     Returns the poses, all N in their clips, and the indices (M,) of the collection's frames, in order.
-    ValueError for another share, another skeleton than that of Human3.6M, and `among` of another shape.
+    ValueError for another share and another skeleton than that of Human3.6M.
     """
     if not 0 <= share < 1:
         raise ValueError(f"the share of arms held out is at least 0 and below 1, not {share}")
     if poses.skeleton != HUMAN36M_17:
         raise ValueError(f"arms are raised of {HUMAN36M_17.name}, not of {poses.skeleton.name}")
-    if among is None:
-        among = torch.ones(len(poses), dtype=torch.bool, device=poses.device)
-    if among.shape != (len(poses),):
-        raise ValueError(f"among says of each of {len(poses)} frames whether it may be there")
-    out, down = (group & among for group in arms(poses.joints_2d))
+    out, down = arms(poses.joints_2d)
     generator = torch.Generator().manual_seed(seed)
     rank = torch.randperm(len(poses), generator=generator).to(poses.device)
     joints_3d, joints_2d, able = _raised(poses, generator)
 
     wanted = round(share * int((out | down).sum())) - int(out.sum())
+    if poses.pictures:
+        able = torch.zeros_like(able)
     chosen = _first(able & down, rank, wanted)
     out, down = out | chosen, down & ~chosen
     if wanted < 0:
@@ -100,7 +93,7 @@ def with_arms_out(
     elif int(chosen.sum()) < wanted:
         left_out = down & ~_first(down, rank, round(int(out.sum()) * (1 - share) / share))
     else:
-        left_out = torch.zeros_like(among)
+        left_out = torch.zeros_like(out)
     where = chosen[:, None, None]
     changed = replace(
         poses,
@@ -108,7 +101,7 @@ def with_arms_out(
         joints_2d=torch.where(where, joints_2d, poses.joints_2d),
         detected_2d=None,
     )
-    return changed, (among & ~left_out).nonzero()[:, 0]
+    return changed, (~left_out).nonzero()[:, 0]
 
 
 def _both(joint: str) -> list[int]:

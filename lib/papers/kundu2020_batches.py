@@ -9,7 +9,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from lib.kinematics import fit_box
 from lib.papers.kundu2020_data import MARGIN, Footage, Renders
 from lib.papers.kundu2020_model import Encoded, Model
-from lib.papers.kundu2020_shared import Resumable
+from lib.papers.kundu2020_shared import Judged
 from lib.skeleton import HUMAN36M_17
 
 __all__ = ["Batches", "Variant", "turn_pictures"]
@@ -81,7 +81,7 @@ def turn_pictures(
     return turned, torch.where(flip[:, None, None], target[:, MIRROR], target)
 
 
-class Batches(Resumable):
+class Batches(Judged):
     """Random batches of a trainer's material; everything is drawn by its generator, on its device."""
 
     variant: Variant

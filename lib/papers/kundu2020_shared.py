@@ -1,30 +1,17 @@
-"""What the trainers of both papers of Kundu et al., 2020 do alike: draw, judge drawn pictures, be resumed."""
+"""What the trainers of both papers of Kundu et al., 2020 do alike: judge drawn pictures."""
 
-import torch
 from torch import Tensor, nn
 
 from lib.losses import l_d, l_d_generator
+from lib.papers.resumable import Resumable
 
-__all__ = ["Resumable"]
+__all__ = ["Judged"]
 
 
-class Resumable:
-    """A trainer with a model, optimisers and a generator of its own; `critic` is a discriminator or None."""
+class Judged(Resumable):
+    """A trainer whose drawn pictures may be judged; `critic` is a discriminator or None."""
 
-    model: nn.Module
-    optimisers: dict[str, torch.optim.Optimizer]
     critic: nn.Module | None
-    generator: torch.Generator
-    device: torch.device
-    shown: dict
-
-    def draw_index(self, count: int, batch: int) -> Tensor:
-        """Random indices (batch,) below count."""
-        return torch.randint(count, (batch,), generator=self.generator, device=self.device)
-
-    def chance(self, *shape: int) -> Tensor:
-        """Uniform numbers in [0, 1)."""
-        return torch.rand(shape, generator=self.generator, device=self.device)
 
     def adversary(self, drawn: Tensor, real: Tensor) -> dict[str, Tensor]:
         """A discriminator of drawn and real pictures, updated here, and what it tells who drew."""
@@ -39,19 +26,11 @@ class Resumable:
 
     def state_dict(self) -> dict:
         """All that a later call of `load_state_dict` needs to go on as if never stopped."""
-        state = {
-            "model": self.model.state_dict(),
-            "optimisers": {k: o.state_dict() for k, o in self.optimisers.items()},
-            "generator": self.generator.get_state(),
-        }
-        return state | ({"critic": self.critic.state_dict()} if self.critic is not None else {})
+        critic = {} if self.critic is None else {"critic": self.critic.state_dict()}
+        return super().state_dict() | critic
 
     def load_state_dict(self, state: dict) -> None:
         """Restores what `state_dict` gave."""
-        self.model.load_state_dict(state["model"])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
+        super().load_state_dict(state)
         if self.critic is not None:
             self.critic.load_state_dict(state["critic"])
-        self.generator.set_state(state["generator"].cpu())
-        self.shown.clear()

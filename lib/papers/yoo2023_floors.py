@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from lib.papers import yoo2023_diagnostics as diagnostics
-from lib.papers.yoo2023_data import Frames
+from lib.papers.yoo2023_data import OUT, Frames
 from lib.papers.yoo2023_template import shape_template
 from lib.papers.yoo2023_trainer import take_all
 
@@ -21,7 +21,7 @@ class Floor:
     """
 
     kind: str
-    arms_out: float = 1 / 41
+    arms_out: float = OUT
     background: bool = True
 
     def __post_init__(self):
@@ -59,10 +59,7 @@ class FloorTrainer:
 
     def diagnose(self, role: str) -> tuple[dict[str, float], dict[str, Tensor]]:
         """What keypoints alone can tell."""
-        predicted = diagnostics.predictions(self)
-        values = diagnostics.diagnose_keypoints(predicted, self.test) | diagnostics.held_out(self)[0]
-        values["outline"] = diagnostics.outline(predicted, self.test)
-        return values | diagnostics.offset(self, self.test, predicted), {}
+        return diagnostics.diagnose_pose(self) | diagnostics.offset(self), {}
 
     def figures(self, role: str) -> dict[str, Tensor]:
         """Metrics of every frame and keypoint."""

@@ -19,7 +19,10 @@ from lib.papers.yoo2023_template import (
 from lib.precision import autocast
 from lib.resnet import IMAGENET_MEAN, IMAGENET_STD
 
-__all__ = ["Posed", "PoseExtractor", "Reconstructor", "TemplateModel", "matrices", "outputs"]
+__all__ = [
+    "KeypointModel", "Posed", "PoseExtractor", "Reconstructor", "TemplateModel", "Viewer", "matrices",
+    "outputs",
+]  # fmt: skip
 
 BEND, REACH, TURN = 2.0, 1.0, 3.2  # bounds of an entry of A - I, of a shift in crop units, of an angle
 GROWTH = 0.7  # of the logarithm of the body's scale
@@ -197,11 +200,40 @@ class Posed:
     keypoints: Tensor
 
 
-class TemplateModel(nn.Module):
-    r""":math:`\Phi`, the template and :math:`\Psi`; `profile` has image, phi, hidden and psi.
+class Viewer(nn.Module):
+    """A network that is shown pictures in [0, 1] and sees them normalised as ImageNet's."""
 
-    Pictures are given in [0, 1].
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
+
+    def normalise(self, picture: Tensor) -> Tensor:
+        """Pictures as the networks see them."""
+        shown = (picture - self.mean) / self.std
+        return shown.contiguous(memory_format=torch.channels_last)
+
+
+class KeypointModel(Viewer):
+    r""":math:`\Phi` without a template: its numbers are keypoints, about ``middle`` (15, 2).
+
+    `profile` has image, phi and hidden.
     """
+
+    def __init__(self, profile, middle: Tensor):
+        super().__init__()
+        self.phi = PoseExtractor(profile.phi, profile.hidden, profile.image, middle.numel())
+        self.register_buffer("middle", middle, persistent=False)
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """Pictures (N, 3, S, S) to keypoints (N, 15, 2) in crop coordinates."""
+        with autocast(picture.device):
+            numbers = self.phi(self.normalise(picture))
+        return self.middle + numbers.unflatten(1, self.middle.shape)
+
+
+class TemplateModel(Viewer):
+    r""":math:`\Phi`, the template and :math:`\Psi`; `profile` has image, phi, hidden and psi."""
 
     template: Template
 
@@ -213,18 +245,11 @@ class TemplateModel(nn.Module):
             profile.phi, profile.hidden, profile.image, outputs(variant), variant.zero_start
         )
         self.psi = Reconstructor(profile.psi, variant.skips)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None], persistent=False)
-        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None], persistent=False)
 
     def _apply(self, fn, recurse=True):
         super()._apply(fn, recurse)
         self.template = self.template.to(self.mean.device)
         return self
-
-    def normalise(self, picture: Tensor) -> Tensor:
-        """Pictures as the networks see them."""
-        shown = (picture - self.mean) / self.std
-        return shown.contiguous(memory_format=torch.channels_last)
 
     def pose(self, picture: Tensor) -> Posed:
         r"""What :math:`\Phi` makes of pictures (N, 3, S, S)."""

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from lib.image_losses import dists, ms_ssim
 from lib.networks import count_parameters
 from lib.papers import yoo2023_diagnostics as diagnostics
-from lib.papers.kundu2020_shared import Resumable
-from lib.papers.yoo2023_data import Frames, mirrored_half, pair, take_frames
+from lib.papers.resumable import Resumable
+from lib.papers.yoo2023_data import OUT, Frames, mirrored_half, pair, take_frames
 from lib.papers.yoo2023_losses import l_anchor, l_boundary
 from lib.papers.yoo2023_model import TemplateModel
 from lib.papers.yoo2023_scores import scores
@@ -48,7 +48,7 @@ class Variant:
     flip: str = "none"
     constrained: bool = False
     pairs: float = 1.0
-    arms_out: float = 1 / 41
+    arms_out: float = OUT
     background: bool = False
     skips: bool = True
     output_scale: float = 0.1
@@ -60,13 +60,18 @@ class Variant:
 
 
 def take_all(variant, profile, poses: dict) -> tuple[Frames, Frames, Frames]:
-    """Training frames, test frames, and test frames half of which have arms out."""
+    """Training frames, test frames, and test frames half of which have arms out.
+
+    The last are the photographs that there are where nobody's arms can be raised.
+    """
     size, share, whole = profile.image, variant.arms_out, variant.background
-    few = None if profile.test_pictures is None else profile.test_pictures // 2
+    half, few = 0.5, None if profile.test_pictures is None else profile.test_pictures // 2
+    if poses["test"].pictures:
+        half, few = OUT, profile.test_pictures
     return (
         take_frames(poses["train"], size, share, profile.pictures, whole),
         take_frames(poses["test"], size, share, profile.test_pictures, whole),
-        take_frames(poses["test"], size, 0.5, few, whole),
+        take_frames(poses["test"], size, half, few, whole),
     )
 
 
@@ -90,19 +95,20 @@ class Trainer(Resumable):
         self.frames, self.test, self.more = take_all(variant, profile, data["studio"])
         pairs = pair(self.frames.clip, variant.pairs, self.generator)
         self.pairs, self.mirrored = mirrored_half(pairs, variant.flip)
-        self.model = TemplateModel(variant, profile).to(self.device, memory_format=torch.channels_last)
-        self.features = Perceptual(profile.perceptual).to(self.device, memory_format=torch.channels_last)
-        self.initialisation = f"from scratch; {self.features.initialisation}"
-        self.steps = self._length()
+        self._networks()
+        self.steps = profile.supervised_steps if variant.supervised else profile.steps
         self.samples_per_step = profile.batch
-        self.critic: nn.Module | None = None
         self.optimisers = {"all": torch.optim.Adam(self.model.parameters(), lr=profile.rate, fused=True)}
         self.parameters = count_parameters(self.model)
         self.shown: dict = {}
         self.looks: dict[str, float] = {}
 
-    def _length(self) -> int:
-        return self.profile.steps
+    def _networks(self) -> None:
+        """The model, what pictures are compared by, and how both begin."""
+        profile, how = self.profile, torch.channels_last
+        self.model = TemplateModel(self.variant, profile).to(self.device, memory_format=how)
+        self.features = Perceptual(profile.perceptual).to(self.device, memory_format=how)
+        self.initialisation = f"from scratch; {self.features.initialisation}"
 
     def rate(self, index: int) -> float:
         """The learning rate of a step."""
@@ -121,19 +127,13 @@ class Trainer(Resumable):
 
     def losses(self, frame: Tensor, other: Tensor) -> dict[str, Tensor]:
         """The losses of a batch, by name, with their weights."""
-        variant, model = self.variant, self.model
+        model = self.model
         posed = model.pose(frame)
         drawn = model.draw(other, model.maps(posed))
         found = self.reconstruction(drawn, frame)
         found["anchor"] = ANCHOR * sum(l_anchor(a, model.template.pairs) for a in posed.anchors)
         found["boundary"] = BOUNDARY * sum(l_boundary(a) for a in posed.anchors)
-        kept = {
-            "perceptual": variant.perceptual,
-            "mse": variant.mse,
-            "ssim": variant.ssim,
-            "dists": variant.dists,
-        }
-        return {name: loss for name, loss in found.items() if kept.get(name, True)}
+        return found
 
     def reconstruction(self, drawn: Tensor, frame: Tensor) -> dict[str, Tensor]:
         """The losses between what was drawn (normalised) and the frame that it should be."""
@@ -156,7 +156,7 @@ class Trainer(Resumable):
         return found
 
     def step(self, index: int) -> dict[str, Tensor]:
-        """One update of both networks."""
+        """One update of all networks."""
         self.model.train()
         optimiser = self.optimisers["all"]
         optimiser.param_groups[0]["lr"] = self.rate(index)

@@ -83,9 +83,9 @@ def test_wrong_shapes_are_refused():
         arms(torch.zeros(4, 15, 2))
 
 
-def found(poses, share, seed=0, among=None):
+def found(poses, share, seed=0):
     """The collection, which frames are in it, and which were changed."""
-    changed, kept = with_arms_out(poses, share, seed, among)
+    changed, kept = with_arms_out(poses, share, seed)
     moved = (changed.joints_3d != poses.joints_3d).flatten(1).any(1)
     return changed, kept, moved
 
@@ -225,22 +225,12 @@ def test_natural_arms_out_are_thinned(poses):
     assert int(out) == pytest.approx(int(down) / 9, abs=1)
 
 
-def test_only_the_frames_named_are_in_the_collection(poses):
-    among = torch.arange(len(poses)) % 3 == 0
-    changed, kept, moved = found(poses, 0.3, among=among)
-    assert bool(among[kept].all()) and not bool((moved & ~among).any())
-    out, down = (int(group.sum()) for group in arms(changed.joints_2d[kept]))
-    assert out == pytest.approx(0.3 * (out + down), abs=1) and out > 0
-
-
 @pytest.mark.parametrize("share", [-0.1, 1.0, math.nan])
 def test_a_share_that_cannot_be(poses, share):
     with pytest.raises(ValueError, match="share"):
         with_arms_out(poses, share, 0)
 
 
-def test_other_skeletons_and_masks_are_refused(poses):
+def test_other_skeletons_are_refused(poses):
     with pytest.raises(ValueError, match="lsp_14"):
         with_arms_out(replace(poses, skeleton=LSP_14), 0.1, 0)
-    with pytest.raises(ValueError, match="among"):
-        with_arms_out(poses, 0.1, 0, torch.ones(3, dtype=torch.bool))

@@ -200,14 +200,14 @@ def test_the_ceiling_learns_keypoints(framed):
     trainer = make(framed, "sup")
     assert trainer.steps == QUICK.supervised_steps
     untrained = trainer.predict_keypoints(trainer.test, torch.arange(3))
-    torch.testing.assert_close(untrained, trainer.mean.expand(3, -1, -1), rtol=0, atol=1e-5)
+    torch.testing.assert_close(untrained, trainer.model.middle.expand(3, -1, -1), rtol=0, atol=1e-5)
     index = torch.arange(8)
     trainer.draw_index = lambda count, batch: index
     trainer.steps = 60
     found = [losses["keypoints"] for losses in train(trainer, 0, 60)]
     assert found[-1] < 0.5 * found[0]
     trainer.model.train()
-    away = (trainer._points(trainer.frames.pictures(index)) - trainer.frames.truth[index]).norm(dim=-1)
+    away = (trainer.model(trainer.frames.pictures(index)) - trainer.frames.truth[index]).norm(dim=-1)
     assert float(away.detach().mean()) < 0.5 * found[0]
 
 
