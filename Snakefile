@@ -43,7 +43,9 @@ def datasets(collection):
 
     Their age says nothing: what they hold is in each record, as a hash.
     """
-    files = [f"{DATA}/{collection}/{role}.h5" for role in ROLES]
+    # the protocols benchmarks_64, ... share the files of benchmarks
+    folder = "benchmarks" if collection.startswith("benchmarks_") else collection
+    files = [f"{DATA}/{folder}/{role}.h5" for role in ROLES]
     return [ancient(path) for path in files if collection in ("mannequin", "mocap") or Path(path).exists()]
 
 

@@ -132,7 +132,7 @@ def _caption(table: Table) -> str:
         counts = {len(cell.seeds) for cell in own}
         lent = {f"{r['paper']} at profile {r['profile']}" for run, cell in cells if "/" in run
                 for r in cell.records}  # fmt: skip
-        data = DATA.get(source.collection, "")
+        data = DATA.get(source.collection.partition("_")[0], "")
         starts = {r.get("provenance", {}).get("initialisation") for cell in own for r in cell.records}
         starts = " or ".join(sorted(starts - {None}))
         roles = dict.fromkeys(column.role for column in table.columns if column.role != "diagnostics")
@@ -149,6 +149,7 @@ def _caption(table: Table) -> str:
         seeds += f"; another chapter's runs are {escape(', '.join(sorted(lent)))}" if lent else ""
         profile = escape(source.profile)
         parts.append(f"<em>{escape(source.label)}</em>{data}{roles}, profile {profile}, {seeds}.")
+        parts += _protocols(table, [record for _, cell in cells for record in cell.records])
     given: dict[str, list[str]] = {}
     for column in table.columns:
         names = given.setdefault(column.measure.scale, [])
@@ -160,6 +161,30 @@ def _caption(table: Table) -> str:
     averaged = ", averaged over actions" if means else ""
     parts.append(f"Mean ± standard deviation over seeds{averaged}; each links to its records.")
     return " ".join([*parts, _text(table.reported.note)]).strip()
+
+
+def _protocols(table: Table, used: Sequence[Record]) -> list[str]:
+    """What files, frames and joints of each role of a table the records of a protocol were tested on."""
+    roles = dict.fromkeys(column.role for column in table.columns if column.role != "diagnostics")
+    found: dict[str, None] = {}
+    for role in roles:
+        for record in used:
+            file = record["provenance"].get("data", {}).get(role, {})
+            if not file.get("protocol"):
+                continue
+            every = file["test_every"]
+            frames = "all" if every == 1 else f"every {_ordinal(every)}"
+            tested, there = (f"{file[name]:,}" for name in ("test_frames", "test_frames_there"))
+            found[
+                f"Role {role}: {file['protocol']}. The file is {file['source']}; tested on {tested} of"
+                f" {there} frames ({frames} of a clip), PCK and AUC over {file['joints']} joints."
+            ] = None
+    return [escape(line) for line in found]
+
+
+def _ordinal(number: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ending}"
 
 
 def _cell(cell: Measured | None, column: Column, link: Link) -> str:

@@ -13,7 +13,8 @@ import os
 import resource
 import sys
 import time
-from dataclasses import asdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +23,36 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from lib import metrics, records
-from lib.data.batches import Poses, load_poses
-from lib.data.dataset import open_dataset, sha256
-from lib.data.folder import dataset_path
+from lib.data.batches import Poses, count_frames, load_poses
+from lib.data.dataset import DatasetError, open_dataset, sha256
+from lib.data.folder import dataset_path, missing
+from lib.data.protocols import protocol, split_by
 from lib.geometry import similarity_align
 from lib.skeleton import HAND_21
 
-__all__ = ["execute", "load_data", "score", "train"]
+__all__ = ["Loaded", "execute", "load_data", "missing_files", "score", "train"]
 
 CURVE_POINTS = 100
 EXAMPLES = 24  # test frames whose predictions are kept for figures
 EXAMPLE_CLIPS = 4  # test clips whose per-frame arrays are kept
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a record says of a role's file and of the frames that were tested on.
+
+    sha256 and source: of the file. protocol: what a table's header says of it, empty where the file's own
+    split was taken. test_frames of test_frames_there, each test_every-th of a clip (0 without a test part);
+    joints: how many PCK and AUC are taken over.
+    """
+
+    sha256: str
+    source: str
+    protocol: str
+    test_frames: int
+    test_frames_there: int
+    test_every: int
+    joints: int
 
 
 def load_data(
@@ -41,26 +61,55 @@ def load_data(
     frames: int | None,
     device: torch.device | str,
     thinned: dict[str, int | None] | None = None,
-) -> tuple[dict[str, dict[str, Poses]], dict[str, str]]:
-    """Every role's parts on the device, and the SHA-256 of each file.
+) -> tuple[dict[str, dict[str, Poses]], dict[str, Loaded]]:
+    """Every role's parts on the device, and what was taken from each file.
 
     Arguments:
         frames: about how many frames of a part are kept, the first of each clip.
-        thinned: part -> at most how many frames are kept of it, every n-th of each clip.
+        thinned: part -> at most how many frames are kept of it, every n-th of each clip; of a protocol
+            that tests every 64th frame, every n-th of those.
 
     Returns role -> {"train": Poses, "test": Poses} ("test" only where the split has one).
     """
-    data, hashes = {}, {}
+    data, files = {}, {}
     for role in roles:
-        dataset = open_dataset(dataset_path(collection, role))
-        data[role] = {}
+        rules = protocol(collection, role)
+        dataset = split_by(open_dataset(dataset_path(collection, role)), rules)
+        data[role], there, stride = {}, 0, 0
         for part in ("train", "test"):
             if dataset.split.get(part):
                 limit = (thinned or {}).get(part)
-                stride = 1 if limit is None else -(-sum(map(len, dataset.subset(part))) // limit)
+                there = count_frames(dataset.subset(part))
+                stride = rules.test_every if part == "test" else 1
+                if limit is not None:
+                    stride *= -(-there // (stride * limit))
                 data[role][part] = load_poses(dataset, part, device, stride=stride, max_frames=frames)
-        hashes[role] = sha256(dataset.path)
-    return data, hashes
+        test = data[role].get("test")
+        files[role] = Loaded(
+            sha256=sha256(dataset.path),
+            source=dataset.source,
+            protocol=rules.title,
+            test_frames=0 if test is None else len(test),
+            test_frames_there=0 if test is None else there,
+            test_every=0 if test is None else stride,
+            joints=len(rules.joints or dataset.skeleton),
+        )
+    return data, files
+
+
+def roles_of(module, variant: object) -> tuple[str, ...]:
+    """The roles that a variant of a paper's module needs."""
+    return module.roles(variant) if hasattr(module, "roles") else module.ROLES
+
+
+def missing_files(paper: str, variants: Iterable[str], collection: str) -> dict[str, list[str]]:
+    """Variant -> for each file that it needs and that is not there, a line with the command that makes it.
+
+    Variants that lack nothing are left out.
+    """
+    module = importlib.import_module(f"lib.papers.{paper}")
+    found = {name: missing(roles_of(module, module.VARIANTS[name]), collection) for name in variants}
+    return {name: lines for name, lines in found.items() if lines}
 
 
 def headless() -> bool:
@@ -141,39 +190,51 @@ def _save(path: Path, state: dict) -> None:
     temporary.replace(path)
 
 
-def score(predicted: Tensor, test: Poses) -> tuple[dict, Tensor]:
+def score(
+    predicted: Tensor, test: Poses, joints: list[int] | None = None, pooled: bool = False
+) -> tuple[dict, Tensor]:
     """Every metric of root-centred predictions (N, J, 3) in mm: overall, by action, frame mean.
 
-    "overall" is the mean of the actions. Returns the metrics and the error of each joint (J,).
-    mpjpe and pck take the prediction at the scale the method gave it; mpjpe_oracle scales it by the
-    true head-root distance of each frame (of a hand, wrist to middle fingertip); "aligned" and p_mpjpe
-    are after Procrustes.
+    "overall" is the mean of the actions, or, ``pooled``, of all frames. Returns the metrics and the error of
+    each joint (J,). mpjpe and pck take the prediction at the scale the method gave it; mpjpe_oracle scales it
+    by the true head-root distance of each frame (of a hand, wrist to middle fingertip); "aligned" and p_mpjpe
+    are after Procrustes. PCK and AUC are those of some ``joints``, of all if None. Frames without a
+    3D pose are left out; without any, the metrics are empty and the errors NaN.
     """
-    truth = test.joints_3d - test.joints_3d[:, :1]
+    truth, action = test.joints_3d - test.joints_3d[:, :1], test.action
+    known = test.in_3d
+    if not known.all():
+        predicted, truth, action = predicted[known], truth[known], action[known]
+    if not len(truth):
+        nothing = {"overall": {}, "actions": {}, "frame_mean": {}}
+        return nothing, predicted.new_full((len(test.skeleton),), torch.nan)
     end = test.skeleton.index("middle_4" if test.skeleton == HAND_21 else "head")
     own, true = (p[:, end].norm(dim=-1).clamp_min(1e-3) for p in (predicted, truth))
     oracle = predicted * (true / own)[:, None, None]
     aligned = similarity_align(predicted, truth)
     mirrored = predicted * predicted.new_tensor([1.0, 1.0, -1.0])
+    some = slice(None) if joints is None else joints
     values = {
         "mpjpe": metrics.mpjpe(predicted, truth),
         "n_mpjpe": metrics.n_mpjpe(predicted, truth),
         "p_mpjpe": metrics.mpjpe(aligned, truth),
         "mpjpe_oracle": metrics.mpjpe(oracle, truth),
         "p_mpjpe_mirrored": metrics.p_mpjpe(mirrored, truth),
-        "pck": metrics.pck(predicted, truth),
-        "auc": metrics.auc(predicted, truth),
-        "pck_aligned": metrics.pck(aligned, truth),
-        "auc_aligned": metrics.auc(aligned, truth),
+        "pck": metrics.pck(predicted[:, some], truth[:, some]),
+        "auc": metrics.auc(predicted[:, some], truth[:, some]),
+        "pck_aligned": metrics.pck(aligned[:, some], truth[:, some]),
+        "auc_aligned": metrics.auc(aligned[:, some], truth[:, some]),
     }
     actions = {
-        name: {k: float(v[test.action == i].double().mean()) for k, v in values.items()}
+        name: {k: float(v[action == i].double().mean()) for k, v in values.items()}
         for i, name in enumerate(test.action_names)
+        if (action == i).any()
     }
-    overall = {k: float(np.mean([a[k] for a in actions.values()])) for k in values}
     frame_mean = {k: float(v.double().mean()) for k, v in values.items()}
+    overall = {k: float(np.mean([a[k] for a in actions.values()])) for k in values}
     joint_error = (predicted - truth).norm(dim=-1).mean(0)
-    return {"overall": overall, "actions": actions, "frame_mean": frame_mean}, joint_error
+    scores = {"overall": frame_mean if pooled else overall, "actions": actions, "frame_mean": frame_mean}
+    return scores, joint_error
 
 
 def _long_clips(test: Poses) -> list[int]:
@@ -215,7 +276,8 @@ def execute(
     """Trains, evaluates and writes the record of one run; returns its path.
 
     A record that is there already is returned as it is. Raises KeyError with the known names for an
-    unknown variant or profile, and what the data reader says for data that are missing or damaged.
+    unknown variant or profile, DatasetError with the commands that make them for files that are not there,
+    and what the data reader says for damaged ones.
     """
     path = records.record_path(root, paper, collection, variant, profile, seed)
     if path.exists():
@@ -234,12 +296,16 @@ def execute(
     configuration = {"variant": asdict(settings), "profile": asdict(sizes)}
 
     began = time.monotonic()
-    needed = module.roles(settings) if hasattr(module, "roles") else module.ROLES
+    needed = roles_of(module, settings)
+    absent = missing(needed, collection)
+    if absent:
+        raise DatasetError(f"{paper}/{variant} on {collection}: {'; '.join(absent)}")
     thinned = {part: getattr(sizes, f"{part}_frames", None) for part in ("train", "test")}
-    data, hashes = load_data(collection, needed, sizes.frames, target, thinned)
+    data, files = load_data(collection, needed, sizes.frames, target, thinned)
     trainer = module.build(settings, sizes, data, seed)
     checkpoint = path.with_suffix(".checkpoint")
     # taken now: the files of lib may change while the run goes on
+    hashes = {role: file.sha256 for role, file in files.items()}
     origin = records.provenance(paper, configuration, hashes, target)
     # a checkpoint of another configuration, other data or other code is not gone on from
     sources = ("configuration_sha256", "data_sha256", "code_sha256")
@@ -256,7 +322,8 @@ def execute(
         if predicted is None:
             scores[role], joint_error = trainer.score(role)
         else:
-            scores[role], joint_error = score(predicted, data[role]["test"])
+            rules, test = protocol(collection, role), data[role]["test"]
+            scores[role], joint_error = score(predicted, test, rules.scored(test.skeleton), rules.pooled)
         arrays[f"{role}/joint_error"] = joint_error.cpu().numpy()
         values, per_frame = trainer.diagnose(role)
         if hasattr(trainer, "figures"):
@@ -280,6 +347,7 @@ def execute(
     origin |= {
         "precision": getattr(trainer, "precision", origin["precision"]),
         "initialisation": getattr(trainer, "initialisation", "from scratch"),
+        "data": {role: asdict(file) for role, file in files.items()},
         "wall_seconds": round(prepared + seconds + time.monotonic() - evaluating, 2),
         "train_seconds": round(seconds, 2),
         "samples_per_second": round(trainer.samples_per_step * trainer.steps / max(seconds, 1e-9), 1),
@@ -330,7 +398,10 @@ def main() -> None:
     parser.add_argument("--device", default=None, help="cpu, cuda, cuda:1; default: a GPU if any")
     parser.add_argument("--checkpoint-seconds", type=float, default=30.0)
     options = vars(parser.parse_args())
-    path = execute(**options)
+    try:
+        path = execute(**options)
+    except DatasetError as error:
+        parser.exit(1, f"error: {error}\n")
     record = records.load(path)
     numbers = ", ".join(
         f"{role} " + " ".join(f"{k} {m['overall'][k]:.4g}" for k in list(m["overall"])[:3])

@@ -6,17 +6,18 @@ and not at crops, which move with the person. Nothing here asks the generator of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-import numpy as np
 import torch
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
 from lib.data.batches import Poses
-from lib.data.crops import crop_intrinsics, temporal_median, to_crop
+from lib.data.crops import temporal_median
+from lib.data.foreground import foreground
 from lib.data.images import Filmed
+from lib.data.photographs import Photographed
+from lib.data.shots import Shots
 
 __all__ = [
     "Backdrops",
@@ -27,8 +28,6 @@ __all__ = [
     "person_share",
 ]
 
-FLOOR = 0.6  # of a crop's height, from which on shadows are looked for
-PIECE = 0.1  # of the largest piece's area
 STILL = 0.7  # largest share of changing pixels of a static camera, chosen on training clips
 
 
@@ -42,8 +41,11 @@ def background_motion(
     view is one window around the whole path of the clip, ``margin`` times as large; up to ``frames``
     frames, evenly spaced over the clip, are drawn at size x size. The paper takes clips of more than
     5 s; here every clip is taken, however short. NaN for a clip of one frame. ``seed`` is that of
-    ``Filmed.of``, which raises ValueError for bad input.
+    ``Filmed.of``, which raises ValueError for bad input. Of stored pictures it is known whether the
+    camera stood still: then the share is 0, else 1.
     """
+    if poses.static is not None:
+        return 1 - poses.static.float()
     filmed = Filmed.of(poses, role, size, margin, seed, window="clip")
     index, inverse = _spread(poses, frames).unique(return_inverse=True)
     pictures = filmed.colours(index, background=True)
@@ -76,46 +78,20 @@ def is_static(motion: Tensor, most: float = STILL) -> Tensor:
     return motion <= most
 
 
-def foreground(pictures: Tensor, backgrounds: Tensor, level: float = 0.06) -> Tensor:
-    """Where pictures (N, 3, S, S) in [0, 1] differ from their backgrounds: (N, 1, S, S) in [0, 1].
-
-    What differs by less than ``level`` is background, by twice that foreground. Lines a pixel wide, where
-    edges of the background do not quite meet, are smoothed away; so are shadows on the floor, which darken
-    the lower part of a picture without changing its hue; of what is left the largest piece is kept,
-    and those of at least a tenth of it, such as a leg that a shadow's end cut off.
-    Raises ValueError for shapes that differ.
-    """
-    if pictures.shape != backgrounds.shape or pictures.ndim != 4:
-        raise ValueError(f"{tuple(pictures.shape)} pictures before {tuple(backgrounds.shape)} backgrounds")
-    difference = (pictures - backgrounds).abs().amax(1, keepdim=True)
-    ratio = (pictures + 0.02) / (backgrounds + 0.02)
-    mean = ratio.mean(1, keepdim=True)
-    shadow = (ratio.amax(1, keepdim=True) - ratio.amin(1, keepdim=True) < 0.12 * mean) & (mean < 1)
-    shadow &= mean > 0.35
-    shadow[:, :, : round(FLOOR * pictures.shape[-1])] = False
-    soft = ((difference - level) / level).clamp(0, 1) * ~shadow
-    soft = ((F.avg_pool2d(soft, 3, 1, 1, count_include_pad=False) - 0.35) / 0.2).clamp(0, 1)
-    for mask in soft[:, 0]:
-        pieces, count = ndimage.label((mask > 0.5).cpu().numpy())
-        if count:
-            area = np.bincount(pieces.ravel())
-            area[0] = 0
-            kept = ndimage.binary_dilation((area >= PIECE * area.max())[pieces])
-            mask.mul_(torch.from_numpy(kept).to(mask.device))
-    return soft
-
-
 def person_share(
     poses: Poses, role: str, frames: int = 10, size: int = 48, margin: float = 1.0
 ) -> Tensor:
     """Share (C,) of the full view's pixels that the person covers, mean over frames of a clip.
 
-    From the masks of the drawn people, in the full view of ``background_motion``: to measure with.
+    From the masks of the people, in the full view of ``background_motion``: to measure with. NaN
+    where nobody knows the masks.
     """
     filmed = Filmed.of(poses, role, size, margin, window="clip")
     index = _spread(poses, frames)
-    covered = [filmed.draw(piece).mask.float().mean((1, 2)) for piece in index.flatten().split(256)]
-    return torch.cat(covered).view(index.shape).mean(1)
+    masks = filmed.masks(index.flatten())
+    if masks is None:
+        return torch.full_like(poses.fps, torch.nan)
+    return masks.float().mean((1, 2)).view(index.shape).mean(1)
 
 
 def _spread(poses: Poses, count: int) -> Tensor:
@@ -158,7 +134,8 @@ class Backdrops:
 
         Clips of one scene before a camera that stands where it stood go into one median of up to
         ``frames`` frames, evenly spaced over them all. ``margin`` and ``seed`` are those of the
-        crops, ``Filmed.of(poses, role, margin=margin, seed=seed)``. Raises ValueError for bad input.
+        crops, ``Filmed.of(poses, role, margin=margin, seed=seed)``. Of stored pictures the stored
+        backgrounds are taken as they are; a clip without one has no image. Raises ValueError for bad input.
         """
         filmed = Filmed.of(poses, role, size, margin, seed)
         if static is None:
@@ -167,6 +144,8 @@ class Backdrops:
             raise ValueError(f"static is bool (C,), not {static.dtype} {tuple(static.shape)}")
         if frames < 1:
             raise ValueError(f"one frame or more, not {frames}")
+        if isinstance(filmed, Photographed):
+            return cls(*_stored(filmed, static))
         row = torch.full_like(filmed.scene, -1)
         views, row[static] = _views(filmed)[static].unique(dim=0, return_inverse=True)
         group = row[poses.clip]
@@ -216,7 +195,31 @@ class Backdrops:
         return crops.div_(255).clamp_(0, 1)
 
 
-def _views(filmed: Filmed) -> Tensor:
+def _stored(filmed: Photographed, static: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The stored backgrounds of the first frames of static clips (C,): images, centre, side, row."""
+    poses = filmed.poses
+    row, images, windows, numbers = torch.full_like(filmed.scene, -1), [], [], {}
+    for clip in (static & poses.static).nonzero()[:, 0].tolist():
+        stored = poses.pictures[int(poses.shot[poses.start[clip]])]
+        if stored.background is None:
+            continue
+        # clips of one camera may have the same
+        known = stored.background.tobytes(), *stored.background_window.tolist()
+        number = numbers.setdefault(known, len(images))
+        if number == len(images):
+            images.append(torch.from_numpy(stored.background).permute(2, 0, 1))
+            windows.append(torch.as_tensor(stored.background_window, dtype=torch.float32))
+        row[clip] = number
+    if not images:
+        nothing = filmed.centre.new_zeros(0, 3)
+        return nothing.new_zeros(0, 3, 1, 1, dtype=torch.uint8), nothing[:, :2], nothing[:, 2], row
+    window = torch.stack(windows).to(poses.device)
+    largest = max(image.shape[-1] for image in images)
+    same = [F.interpolate(image[None].float(), largest, mode="bilinear")[0].round() for image in images]
+    return torch.stack(same).to(poses.device, torch.uint8), window[:, :2], window[:, 2], row
+
+
+def _views(filmed: Shots) -> Tensor:
     """Rows (C, 22), equal for clips of one scene whose camera has not been moved between them."""
     poses, first = filmed.poses, filmed.poses.start
     scene = filmed.scene.unique(return_inverse=True)[1].to(poses.K)
@@ -225,7 +228,7 @@ def _views(filmed: Filmed) -> Tensor:
     )
 
 
-def _around(filmed: Filmed, group: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def _around(filmed: Shots, group: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The least square around all crops of each group of frames (N,): centre (M, 2), side (M,)."""
     inside = group >= 0
     where = group[inside, None].expand(-1, 2)
@@ -240,16 +243,9 @@ def _around(filmed: Filmed, group: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return (low + high) / 2, (high - low).amax(1)
 
 
-def _through(filmed: Filmed, group: Tensor, centre: Tensor, side: Tensor) -> Filmed:
+def _through(filmed: Shots, group: Tensor, centre: Tensor, side: Tensor) -> Shots:
     """The same, but frames of a group (N,), where it is not -1, are seen through its one window."""
     inside = (group >= 0).nonzero()[:, 0]
     centre = filmed.centre.index_copy(0, inside, centre[group[inside]])
     side = filmed.side.index_copy(0, inside, side[group[inside]])
-    return replace(
-        filmed,
-        crop=to_crop(filmed.poses.joints_2d, centre, side),
-        centre=centre,
-        side=side,
-        K=crop_intrinsics(filmed.poses.K, centre, side, filmed.size),
-        window="scene",
-    )
+    return filmed.through(centre, side, "scene")

@@ -220,11 +220,11 @@ def _read(file: h5py.File, path: Path) -> Dataset:
         raise DatasetError(f"{where}: attribute split: no object with train and test")
     split = {part: tuple(map(str, subjects)) for part, subjects in split.items()}
     check_split(split, where)
-    clips = []
+    clips, backgrounds = [], {}
     for subject, actions in _groups(file, where):
         for action, cameras in _groups(actions, where):
             for camera, group in _groups(cameras, where):
-                clips.append(_read_clip(group, subject, action, camera, path))
+                clips.append(_read_clip(group, subject, action, camera, path, backgrounds))
                 check_clip(clips[-1], skeleton, split, where)
     if not clips:
         raise DatasetError(f"{where}: holds no clip")
@@ -273,7 +273,9 @@ def write_clip(
     return group
 
 
-def _read_clip(group: h5py.Group, subject: str, action: str, camera: str, path: Path) -> Clip:
+def _read_clip(
+    group: h5py.Group, subject: str, action: str, camera: str, path: Path, shared: dict[int, np.ndarray]
+) -> Clip:
     place = f"{path}: {group.name}"
     arrays = {name: _read_array(group, name, "f", place) for name in ARRAYS}
     if arrays["joints_2d"] is None:
@@ -295,7 +297,7 @@ def _read_clip(group: h5py.Group, subject: str, action: str, camera: str, path: 
         message = f"{place}: attributes fps, K, R, t, distortion, static: not numbers ({error})"
         raise DatasetError(message) from error
     try:
-        pictures = stored_pictures(group, path, len(arrays["joints_2d"]))
+        pictures = stored_pictures(group, path, len(arrays["joints_2d"]), shared)
     except (OSError, RuntimeError, ValueError) as error:
         raise DatasetError(f"{place}: {error}") from error
     source = _text(group, "source", place) if "source" in group.attrs else ""

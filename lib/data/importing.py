@@ -80,6 +80,8 @@ def import_dataset(
     path, out, options = Path(path), Path(out), options or Options()
     if not path.exists():
         raise DatasetError(f"{path}: no such file or folder")
+    if out.is_dir():
+        raise DatasetError(f"{out}: is a folder; name a file")
     if out.resolve().is_relative_to(path.resolve()):
         raise DatasetError(f"{out}: lies in the download that is read; choose another place with --out")
     plan = {"version": VERSION, "name": name, "path": str(path.resolve()), "options": asdict(options)}
@@ -241,10 +243,10 @@ def _assemble(out: Path, shards, found: Found, damaged: list[str], name: str, op
         for seen in cameras.values():
             each = -(-MEDIAN_OF // len(seen))
             image = background([_views(shard, each) for _, shard in seen])
-            for source, _ in seen:
-                file[source.group].create_dataset(
-                    "background", data=image, compression="gzip", track_times=False
-                )
+            first, *others = (file[source.group] for source, _ in seen)
+            kept = first.create_dataset("background", data=image, compression="gzip", track_times=False)
+            for other in others:
+                other["background"] = kept  # another name of the same
 
 
 def _views(shard: Path, most: int) -> np.ndarray:

@@ -3,8 +3,8 @@
 In the clip's group lie ``image`` (T, S, S, 3) uint8, ``window`` (T, 3) float32 (the crop's centre x, y
 and side in px of the whole picture) and, where they are known, ``mask`` (T, S, S) uint8, ``parts``
 (T, S, S) uint8 with 0 for the background, and ``background`` (B, B, 3) uint8, the temporal median of
-what the camera sees, with attribute ``background_window`` (3,). A row is a chunk of its own, compressed
-by zlib, whose checksum tells a damaged picture from a whole one.
+what the camera sees, with attribute ``background_window`` (3,) of the clip. A row is a chunk of its own,
+compressed by zlib, whose checksum tells a damaged picture from a whole one.
 """
 
 from dataclasses import dataclass
@@ -55,8 +55,13 @@ class StoredPictures:
         return out[place]
 
 
-def stored_pictures(group: h5py.Group, path: Path, length: int) -> StoredPictures | None:
+def stored_pictures(
+    group: h5py.Group, path: Path, length: int, shared: dict[int, np.ndarray]
+) -> StoredPictures | None:
     """The pictures of a clip's group; None where it has none.
+
+    shared: backgrounds read before, by their place in the file, to which a new one is added: the clips of
+    a camera have one background, under as many names.
 
     Raises ValueError that names the field, where shapes or types are not those of the module's text.
     """
@@ -84,7 +89,7 @@ def stored_pictures(group: h5py.Group, path: Path, length: int) -> StoredPicture
             raise ValueError("background: not uint8")
         if background.ndim != 3 or background.shape[0] != background.shape[1] or background.shape[2] != 3:
             raise ValueError(f"background: shape {background.shape}, expected (B, B, 3)")
-        background = background[()]
+        background = shared.setdefault(h5py.h5o.get_info(background.id).addr, background[()])
         around = np.asarray(group.attrs.get("background_window", ()), np.float64)
         if around.shape != (3,) or not np.isfinite(around).all() or around[2] <= 0:
             raise ValueError("attribute background_window: no centre and side")

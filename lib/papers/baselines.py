@@ -204,6 +204,8 @@ class FloorTrainer:
     def diagnose(self, role: str) -> tuple[dict[str, float], dict[str, Tensor]]:
         """Statistics of the reference scale on this role (Yu et al., Fig. 3); they need no model."""
         test: Poses = self.data[role]["test"]
+        if not test.in_3d.all():
+            return {}, {}
         poses = Normaliser.fit(self.data[role]["train"], "joints_2d", "universal")(test)
         return yu2021_diagnostics.reference_scale_statistics(test, poses, self.unit_mm), {}
 

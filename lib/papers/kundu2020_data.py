@@ -105,7 +105,8 @@ def take_footage(poses: Poses, role: str, size: int, behind: str = "all") -> Foo
     """Draws all frames and estimates the background of clips.
 
     behind: "all" takes every clip's background to stand still; "sorted" asks the pixels, as the paper
-    does for web video; "none" estimates none.
+    does for web video; "none" estimates none. Where pictures are stored, only clips whose background is
+    stored too have one.
     """
     if behind not in ("all", "sorted", "none"):
         raise ValueError(f"behind is all, sorted or none, not {behind!r}")
@@ -116,9 +117,10 @@ def take_footage(poses: Poses, role: str, size: int, behind: str = "all") -> Foo
         clips = is_static(background_motion(poses, role))
     static = clips[poses.clip]
     background = torch.zeros_like(images)
-    index = static.nonzero()[:, 0]
-    if len(index):
+    if clips.any():
         backdrops = Backdrops.of(poses, role, clips, margin=MARGIN)
+        static = (backdrops.row >= 0)[poses.clip]
+        index = static.nonzero()[:, 0]
         for part in index.split(256):
             row = backdrops.row[poses.clip[part]]
             crops = backdrops.crop(row, filmed.centre[part], filmed.side[part], size)
@@ -177,15 +179,8 @@ def take(poses: Poses, index: Tensor) -> Poses:
     names = tuple(
         f"/{poses.clips[c].strip('/').split('/')[0]}.{i}/render-{i}/0" for i, c in enumerate(where.tolist())
     )
-    ones = torch.ones_like(index)
-    rows = {
-        name: getattr(poses, name)[index]
-        for name in ("joints_3d", "joints_2d", "K", "R", "t", "action", "subject", "camera")
-    }
-    return replace(
-        poses, **rows, detected_2d=None, clip=torch.arange(len(index), device=index.device),
-        start=torch.arange(len(index), device=index.device), length=ones, fps=poses.fps[where], clips=names,
-    )  # fmt: skip
+    number = torch.arange(len(index), device=index.device)
+    return replace(poses.regrouped(index, number, names, poses.fps[where]), detected_2d=None)
 
 
 def draw_renders(poses: Poses, lengths: Tensor, size: int, frames: str) -> Renders:

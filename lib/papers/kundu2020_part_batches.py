@@ -9,7 +9,7 @@ from torch.nn.functional import affine_grid, grid_sample
 from lib.papers.kundu2020_data import Footage
 from lib.papers.kundu2020_part_data import Frames, Prior, clothe, paint
 from lib.papers.kundu2020_part_model import GREY, PartModel, Seen
-from lib.papers.kundu2020_shared import Resumable
+from lib.papers.kundu2020_shared import Judged
 from lib.skeleton import HUMAN36M_17
 
 __all__ = ["Batches", "Puppets", "Variant", "WILD", "turned"]
@@ -89,7 +89,7 @@ def turned(pictures: Tensor, generator: torch.Generator) -> Tensor:
     return grid_sample(pictures, grid, padding_mode="border", align_corners=False)
 
 
-class Batches(Resumable):
+class Batches(Judged):
     """Random batches of a trainer's material; everything is drawn by its generator, on its device."""
 
     variant: Variant

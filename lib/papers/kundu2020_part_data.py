@@ -57,13 +57,11 @@ def take_frames(poses: Poses, role: str, size: int) -> Frames:
     known = role in ("studio", "outdoor")
     footage = take_footage(poses, role, size, "all" if known else "none")
     found = torch.empty_like(footage.images[:, :1])
-    for index in torch.arange(len(footage), device=found.device).split(256):
-        picture = footage.pictures(index)
-        if known:
-            mask = foreground(picture, footage.backgrounds(index))
-        else:
-            mask = saliency(picture)
+    for index in footage.static.nonzero()[:, 0].split(256):
+        mask = foreground(footage.pictures(index), footage.backgrounds(index))
         found[index] = (mask * 255).round().to(torch.uint8)
+    for index in (~footage.static).nonzero()[:, 0].split(256):
+        found[index] = (saliency(footage.pictures(index)) * 255).round().to(torch.uint8)
     return Frames(footage, found)
 
 

@@ -45,11 +45,13 @@ def _labels(device: torch.device) -> Tensor:
     return torch.tensor(found, dtype=torch.uint8, device=device)
 
 
-def true_parts(poses, role: str, size: int) -> Tensor:
-    """Labels (N, S, S) uint8 of the parts as drawn."""
+def true_parts(poses, role: str, size: int) -> Tensor | None:
+    """Labels (N, S, S) uint8 of the parts as drawn; None of photographs, of which nobody knows them."""
     filmed = Filmed.of(poses, role, size, margin=MARGIN)
-    table = _labels(poses.device)
     index = torch.arange(len(poses), device=poses.device)
+    if filmed.draw(index[:1]).parts is None:
+        return None
+    table = _labels(poses.device)
     return torch.cat([table[filmed.draw(part).parts.long()] for part in index.split(256)])
 
 
@@ -99,60 +101,71 @@ def diagnose(trainer, role: str) -> dict[str, float]:
     frames, seen = trainer.look(role)
     footage = frames.footage
     test = footage.poses
-    truth = test.joints_3d - test.joints_3d[:, :1]
     predicted = trainer.predict(role)
-    error = p_mpjpe(predicted, truth)
-    mirrored = p_mpjpe(predicted * predicted.new_tensor([1.0, 1.0, -1.0]), truth)
     points = seen.points[:, : len(MIRROR)]
-    plain, swapped = (percent(p, footage.points) for p in (points, points[:, MIRROR]))
-    mine, true = canonical(seen.turned)[0], canonical(truth)[0]
-    front, says = faces_camera(truth), faces_camera(seen.turned)
-    half = len(test) // 2
+    plain, swapped = (percent(p, footage.points, test.labelled) for p in (points, points[:, MIRROR]))
+    says = faces_camera(seen.turned)
     found = {
-        "p_mpjpe_frames": error.mean(),
-        "p_mpjpe_front": error[front].mean(),
-        "p_mpjpe_back": error[~front].mean(),
-        "mirrored_share": (mirrored < error).float().mean(),
         "error_2d": plain.mean(),
         "error_2d_swap": torch.minimum(plain, swapped).mean(),
         "label_swap_share": (swapped < plain).float().mean(),
-        "facing_right": (front == says).float().mean(),
         "facing_front": says.float().mean(),
-        "facing_true": front.float().mean(),
         "implausible_share": implausible(predicted).float().mean(),
-        "implausible_true": implausible(truth).float().mean(),
         "ratio_deviation": ratio_deviation(seen.joints, trainer.model.lengths),
-        "pose_diversity": (mine - mine.roll(half, 0)).norm(dim=-1).mean()
-        / (true - true.roll(half, 0)).norm(dim=-1).mean(),
     }
     generator = torch.Generator(trainer.device).manual_seed(0)
     z = trainer.poses.draw(trainer.model, 512, 0.0, 0.0, generator)
     mean = z.points[:, : len(MIRROR)].mean(0).expand_as(footage.points)
-    found["error_2d_floor"] = percent(mean, footage.points).mean()
+    found["error_2d_floor"] = percent(mean, footage.points, test.labelled).mean()
     crossed = crossings(footage.points)
-    rare = _rare(trainer, true)
-    found |= {
-        "p_mpjpe_clear": error[crossed == 0].mean(),
-        "p_mpjpe_crossed_one": error[crossed == 1].mean(),
-        "p_mpjpe_crossed_more": error[crossed > 1].mean(),
-        "p_mpjpe_rare": error[rare].mean(),
-        "p_mpjpe_usual": error[~rare].mean(),
-    }
-    found |= partly_seen(trainer, frames, truth) | moved_backgrounds(trainer, frames, seen)
+    if test.in_3d.all():
+        found |= _three_dimensional(trainer, frames, predicted, seen, crossed)
+    found |= moved_backgrounds(trainer, frames, seen)
     found |= _segmented(trainer, role, frames, seen, crossed)
     if role in ("studio", "wild") and trainer.draws:
         found |= synthesised(trainer, frames, seen)
     if role == "studio":
-        found["view_spread"] = view_spread(test, mine) * trainer.unit_mm
+        found["view_spread"] = view_spread(test, canonical(seen.turned)[0]) * trainer.unit_mm
         found |= _ceiling(trainer, test, footage) | _of_the_data(trainer)
     # what is undefined on this data - no frame of a kind - is left out
     return {name: float(value) for name, value in found.items() if torch.isfinite(torch.as_tensor(value))}
 
 
+def _three_dimensional(trainer, frames, predicted: Tensor, seen: Seen, crossed: Tensor) -> dict[str, Tensor]:
+    """What only the true 3D poses can tell."""
+    test = frames.footage.poses
+    truth = test.joints_3d - test.joints_3d[:, :1]
+    error = p_mpjpe(predicted, truth)
+    mirrored = p_mpjpe(predicted * predicted.new_tensor([1.0, 1.0, -1.0]), truth)
+    mine, true = canonical(seen.turned)[0], canonical(truth)[0]
+    front, says = faces_camera(truth), faces_camera(seen.turned)
+    half = len(test) // 2
+    rare = _rare(trainer, true)
+    return {
+        "p_mpjpe_frames": error.mean(),
+        "p_mpjpe_front": error[front].mean(),
+        "p_mpjpe_back": error[~front].mean(),
+        "mirrored_share": (mirrored < error).float().mean(),
+        "facing_right": (front == says).float().mean(),
+        "facing_true": front.float().mean(),
+        "implausible_true": implausible(truth).float().mean(),
+        "pose_diversity": (mine - mine.roll(half, 0)).norm(dim=-1).mean()
+        / (true - true.roll(half, 0)).norm(dim=-1).mean(),
+        "p_mpjpe_clear": error[crossed == 0].mean(),
+        "p_mpjpe_crossed_one": error[crossed == 1].mean(),
+        "p_mpjpe_crossed_more": error[crossed > 1].mean(),
+        "p_mpjpe_rare": error[rare].mean(),
+        "p_mpjpe_usual": error[~rare].mean(),
+        **partly_seen(trainer, frames, truth),
+    }
+
+
 def _segmented(trainer, role: str, frames, seen: Seen, crossed: Tensor) -> dict[str, Tensor]:
-    """F1 and overlap of both segmentations, and of the saliency."""
+    """F1 and overlap of both segmentations, and of the saliency; of photographs as far as it is known."""
     true = true_parts(frames.footage.poses, role, trainer.profile.image)
-    person = true > 0
+    person = true > 0 if true is not None else _people(frames.footage.poses, role, trainer.profile.image)
+    if person is None:
+        return {}
     puppet, decoded = _shown(trainer, role, frames, seen)
     found = {
         "iou_box": overlap(_box(person).expand_as(person), person).mean(),
@@ -161,14 +174,22 @@ def _segmented(trainer, role: str, frames, seen: Seen, crossed: Tensor) -> dict[
     for suffix, labels in (("_puppet", puppet), ("", decoded)):
         if labels is None:
             continue
-        parts = part_f1(labels, true, len(PARTS))
+        if true is not None:
+            parts = part_f1(labels, true, len(PARTS))
+            found |= {
+                f"f1_parts{suffix}": parts.mean(),
+                f"f1_parts{suffix}_crossed": parts[crossed > 0].mean(),
+            }
         found |= {
-            f"f1_parts{suffix}": parts.mean(),
-            f"f1_parts{suffix}_crossed": parts[crossed > 0].mean(),
             f"f1_figure{suffix}": part_f1((labels > 0).long(), person.long(), 1).mean(),
             f"iou_figure{suffix}": overlap(labels > 0, person).mean(),
         }
     return found
+
+
+def _people(poses, role: str, size: int) -> Tensor | None:
+    """Where people are (N, S, S) bool; None where nobody knows."""
+    return Filmed.of(poses, role, size, margin=MARGIN).masks()
 
 
 def _ceiling(trainer, test, footage) -> dict[str, Tensor]:
@@ -185,13 +206,15 @@ def _ceiling(trainer, test, footage) -> dict[str, Tensor]:
     depth = shape_depths(shape, (body[..., 2] - pose[:, :1, 2]) / trunk[:, None])
     phi, _ = deform(shape, points, size, scale if trainer.variant.thick else None)
     labels = segment(shape, order(phi, depth))
-    true = true_parts(test, "studio", size)[index]
     printed = order_printed(phi, depth + DISTANCE).argmax(1) == len(shape)
-    return {
-        "puppet_f1_true": part_f1(labels, true, len(PARTS)).mean(),
-        "puppet_iou_true": overlap(labels > 0, true > 0).mean(),
-        "printed_background": printed.float().mean(),
-    }
+    found = {"printed_background": printed.float().mean()}
+    true = true_parts(test, "studio", size)
+    if true is not None:
+        found["puppet_f1_true"] = part_f1(labels, true[index], len(PARTS)).mean()
+    person = true > 0 if true is not None else _people(test, "studio", size)
+    if person is not None:
+        found["puppet_iou_true"] = overlap(labels > 0, person[index]).mean()
+    return found
 
 
 def _of_the_data(trainer) -> dict[str, float]:
@@ -222,6 +245,8 @@ def figures(trainer, role: str) -> dict[str, Tensor]:
     do."""
     frames, seen = trainer.look(role)
     footage = frames.footage
+    if not footage.poses.in_3d.all():  # they show predictions over the truth
+        return {}
     truth = footage.poses.joints_3d - footage.poses.joints_3d[:, :1]
     predicted = trainer.predict(role)
     aligned = similarity_align(predicted, truth)
@@ -242,11 +267,13 @@ def figures(trainer, role: str) -> dict[str, Tensor]:
             f"{name}/error": error[index],
             f"{name}/action": footage.poses.action[index],
             f"{name}/puppet": puppet[index],
-            f"{name}/parts": true[index],
             f"{name}/saliency": frames.saliency[index, 0],
         }
-        if decoded is not None:
-            arrays[f"{name}/decoded"] = decoded[index]
+        arrays |= {
+            f"{name}/{kind}": labels[index]
+            for kind, labels in (("parts", true), ("decoded", decoded))
+            if labels is not None
+        }
     if role in ("studio", "wild") and trainer.draws:
         arrays |= _novel(trainer, frames, seen, places)
     return arrays

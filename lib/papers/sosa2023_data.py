@@ -4,12 +4,14 @@ Recordings are taken in turn, one for the pictures and the next for the poses, s
 both: keypointgan, on which the paper builds, halves every sequence; the paper does not say.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from lib.data.batches import Poses
+from lib.data.crops import person_box, to_crop
 from lib.data.images import Filmed
 from lib.geometry import Camera, project, rotation_z
 from lib.losses import relative_bone_lengths, safe_norm
@@ -22,6 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 MARGIN = 1.2  # side of a crop in extents of the person's joints
+UNFORESHORTENED = 0.8  # of a bone's lengths in pictures, the quantile taken for its own
 HAND_TURNS = (45.0, 90.0)  # degrees: two rotated versions of each picture of a hand (Sec. 4.3)
 
 
@@ -55,13 +58,20 @@ def rotated(poses: Poses, degrees: float) -> Poses:
     turn = rotation_z(torch.deg2rad(poses.joints_3d.new_tensor(degrees)))
     joints = poses.joints_3d @ turn.T
     still = Camera(poses.K, torch.eye(3).to(poses.K).expand_as(poses.K), torch.zeros_like(poses.t))
+    points = project(joints, still)
+    if not poses.in_3d.all():  # what is known of its place in the picture alone
+        view = poses.K @ turn @ torch.linalg.inv(poses.K)
+        seen = torch.nn.functional.pad(poses.joints_2d, (0, 1), value=1.0) @ view.mT
+        points = torch.where(poses.in_3d[:, None, None], points, seen[..., :2] / seen[..., 2:])
+    before = torch.zeros_like(poses.t[:, 0]) if poses.turned is None else poses.turned
     return replace(
         poses,
         joints_3d=joints,
-        joints_2d=project(joints, still),
+        joints_2d=points,
         detected_2d=None,
         R=turn @ poses.R,
         t=poses.t @ turn.T,
+        turned=before + math.radians(degrees) if poses.pictures else None,
     )
 
 
@@ -90,10 +100,12 @@ class Pictures:
     """Pictures kept in memory: images (N, 3, S, S) uint8 on black, with what only a test looks at.
 
     points (N, J, 2): the true joints in crop coordinates; mask (N, S, S) whether a pixel is the person's.
+    cut_out: people are alone on black as they should be; in photographs nobody may know where they are.
     """
 
     images: Tensor
     points: Tensor
+    cut_out: bool = True
 
     def __len__(self) -> int:
         return len(self.images)
@@ -126,15 +138,28 @@ def take_pictures(
         index = torch.arange(len(poses), device=poses.device)
     if limit is not None and len(index) > limit:
         index = index[torch.linspace(0, len(index) - 1, limit, device=index.device).long()]
-    return Pictures(filmed.colours(index), filmed.crop[index])
+    return Pictures(filmed.colours(index), filmed.crop[index], filmed.cut_out)
 
 
 def take_prior(
-    poses: Poses, role: str, size: int, ratios_from: Poses, index: Tensor, factor: float | None = None
+    poses: Poses, ratios_from: Poses, index: Tensor, factor: float | None = None
 ) -> Prior:
     """The unpaired 2D poses of some frames, cropped as pictures are, with their constant."""
-    points = Filmed.of(poses, role, size, margin=MARGIN).crop[index]
+    points = to_crop(poses.joints_2d, *person_box(poses.joints_2d, MARGIN))[index]
     if factor is None:
         factor = float(1 / (DEPTH * reference_length(points, poses.skeleton).mean()))
-    ratios = relative_bone_lengths(ratios_from.joints_3d, poses.skeleton.parents).mean(0)
-    return Prior(points, factor, ratios, poses.skeleton)
+    return Prior(points, factor, _ratios(ratios_from), poses.skeleton)
+
+
+def _ratios(poses: Poses) -> Tensor:
+    """Mean relative bone lengths (B,) of the 3D poses.
+
+    Where there are none: of the lengths that bones have in pictures, when little foreshortened, of people of
+    one size.
+    """
+    known, parents = poses.in_3d, poses.skeleton.parents
+    if known.any():
+        joints = poses.joints_3d if known.all() else poses.joints_3d[known]
+        return relative_bone_lengths(joints, parents).mean(0)
+    long = relative_bone_lengths(poses.joints_2d, parents).quantile(UNFORESHORTENED, dim=0)
+    return long / long.mean()

@@ -48,11 +48,16 @@ def limb_asymmetry(pose: Tensor) -> Tensor:
 
 
 def hidden_share(poses, role: str, size: int) -> Tensor:
-    """Share (N,) of a frame's joints that its own body hides, by the depth of the drawn picture."""
+    """Share (N,) of a frame's joints that its own body hides, by the depth of the drawn picture.
+
+    NaN of photographs, whose depth nobody knows.
+    """
     filmed = Filmed.of(poses, role, size, margin=MARGIN)
     shares = []
     for index in torch.arange(len(poses), device=poses.device).split(256):
         depth = filmed.draw(index).depth
+        if depth is None:
+            return torch.full_like(poses.K[:, 0, 0], torch.nan)
         pixel = ((filmed.crop[index] + 1) / 2 * size).long().clamp(0, size - 1)
         rows = torch.arange(len(index), device=depth.device)[:, None]
         nearest = depth[rows, pixel[..., 1], pixel[..., 0]]
@@ -60,9 +65,15 @@ def hidden_share(poses, role: str, size: int) -> Tensor:
     return torch.cat(shares)
 
 
-def percent(points: Tensor, truth: Tensor) -> Tensor:
-    """Mean joint distance (N,) of points in crop coordinates, in per cent of the crop's side."""
-    return (points - truth).norm(dim=-1).mean(-1) * 50
+def percent(points: Tensor, truth: Tensor, labelled: Tensor | None = None) -> Tensor:
+    """Mean joint distance (N,) of points in crop coordinates, in per cent of the crop's side.
+
+    Of the joints that were labelled (N, J); all if None.
+    """
+    distance = (points - truth).norm(dim=-1)
+    if labelled is None:
+        return distance.mean(-1) * 50
+    return (distance * labelled).sum(-1) / labelled.sum(-1).clamp_min(1) * 50
 
 
 def _correlation(a: Tensor, b: Tensor) -> Tensor:
@@ -78,10 +89,14 @@ def _overlap(skeleton: Tensor, mask: Tensor) -> Tensor:
     return ((weight * mask).sum((1, 2)) / weight.sum((1, 2)).clamp_min(1e-6)).mean()
 
 
-def _two_dimensional(trainer, seen: dict) -> dict[str, Tensor]:
+def _two_dimensional(trainer, seen: dict, labelled: Tensor | None) -> dict[str, Tensor]:
     """Errors of points and skeleton images, and of their parts alone."""
     truth, swap = seen["pictures"].points, list(trainer.swap)
-    plain, swapped = percent(seen["points"], truth), percent(seen["points"][:, swap], truth)
+
+    def error(points: Tensor) -> Tensor:
+        return percent(points, truth, labelled)
+
+    plain, swapped = error(seen["points"]), error(seen["points"][:, swap])
     true_skeletons = trainer._draw_skeletons(truth)
     alone = trainer.model.average[1](true_skeletons).float()
     mean_pose = trainer.prior.points.mean(0).expand_as(truth)
@@ -91,25 +106,27 @@ def _two_dimensional(trainer, seen: dict) -> dict[str, Tensor]:
         torch.randint(count, (len(truth),), generator=generator, device=truth.device)
     ]
     half = len(truth) // 2
-    mask = seen["pictures"].mask
-    return {
+    found = {
         "error_2d": plain.mean(),
         "error_2d_swap": torch.minimum(plain, swapped).mean(),
-        "error_2d_omega": percent(alone, truth).mean(),
-        "error_2d_omega_swap": torch.minimum(
-            percent(alone, truth), percent(alone[:, swap], truth)
-        ).mean(),
-        "error_2d_mean": percent(mean_pose, truth).mean(),
-        "error_2d_prior": percent(drawn, truth).mean(),
+        "error_2d_omega": error(alone).mean(),
+        "error_2d_omega_swap": torch.minimum(error(alone), error(alone[:, swap])).mean(),
+        "error_2d_mean": error(mean_pose).mean(),
+        "error_2d_prior": error(drawn).mean(),
         "skeleton_correlation": _correlation(seen["skeleton"], (true_skeletons[:, 0] + 1) / 2),
         "skeleton_correlation_shuffled": _correlation(
             seen["skeleton"].roll(half, 0), (true_skeletons[:, 0] + 1) / 2
         ),
-        "skeleton_overlap": _overlap(seen["skeleton"], mask),
-        "skeleton_overlap_shuffled": _overlap(seen["skeleton"].roll(half, 0), mask),
         "limb_deviation_mean": _lifted_deviation(trainer, mean_pose[:1]),
         "limb_deviation_prior": _lifted_deviation(trainer, drawn),
     }
+    if seen["pictures"].cut_out:
+        mask = seen["pictures"].mask
+        found |= {
+            "skeleton_overlap": _overlap(seen["skeleton"], mask),
+            "skeleton_overlap_shuffled": _overlap(seen["skeleton"].roll(half, 0), mask),
+        }
+    return found
 
 
 def _lifted_deviation(trainer, points: Tensor) -> Tensor:
@@ -121,13 +138,27 @@ def _lifted_deviation(trainer, points: Tensor) -> Tensor:
 def diagnose(trainer, role: str) -> dict[str, float]:
     """Numbers of one test role; names as in the chapter's file of claims."""
     test, seen = trainer.data[role]["test"], trainer.look(role)
+    deviation = limb_deviation(seen["lifted"], trainer.skeleton.parents, trainer.prior.ratios)
+    found = _two_dimensional(trainer, seen, test.labelled) | {
+        "limb_deviation": deviation.mean(),
+        "images": torch.tensor(float(len(trainer.material.pictures))),
+        "labelled_images": torch.tensor(0.0),
+        "parameters": torch.tensor(float(trainer.parameters)),
+    }
+    if test.in_3d.all():
+        found |= _three_dimensional(trainer, role, deviation)
+    return {name: float(value) for name, value in found.items()}
+
+
+def _three_dimensional(trainer, role: str, deviation: Tensor) -> dict[str, Tensor]:
+    """What only the true 3D poses can tell."""
+    test, seen = trainer.data[role]["test"], trainer.look(role)
     lifted, truth = seen["lifted"], test.joints_3d - test.joints_3d[:, :1]
     error = p_mpjpe(lifted, truth)
     other, _ = trainer.lift(seen["points"][:, list(trainer.swap)])
-    deviation = limb_deviation(lifted, trainer.skeleton.parents, trainer.prior.ratios)
     depth_mirrored = p_mpjpe(lifted * lifted.new_tensor([1.0, 1.0, -1.0]), truth)
     failed = error > FAILURE
-    found = _two_dimensional(trainer, seen) | {
+    found = {
         "p_mpjpe_swap": torch.minimum(error, p_mpjpe(other, truth)).mean(),
         "p_mpjpe_lifter": p_mpjpe(trainer.lift(seen["pictures"].points)[0], truth).mean(),
         "mirrored_share": (depth_mirrored < error).float().mean(),
@@ -135,16 +166,12 @@ def diagnose(trainer, role: str) -> dict[str, float]:
         "p_mpjpe_64th": error[::64].mean(),
         "failure_threshold": torch.tensor(FAILURE),
         "failure_share": failed.float().mean(),
-        "limb_deviation": deviation.mean(),
         "limb_deviation_failures": deviation[failed].mean(),
         "limb_deviation_rest": deviation[~failed].mean(),
-        "images": torch.tensor(float(len(trainer.material.pictures))),
-        "labelled_images": torch.tensor(0.0),
-        "parameters": torch.tensor(float(trainer.parameters)),
     }
     if trainer.skeleton == HUMAN36M_17:
         found |= _of_a_body(trainer, role, error, failed)
-    return {name: float(value) for name, value in found.items()}
+    return found
 
 
 def _of_a_body(trainer, role: str, error: Tensor, failed: Tensor) -> dict[str, Tensor]:
@@ -175,6 +202,8 @@ def _of_a_body(trainer, role: str, error: Tensor, failed: Tensor) -> dict[str, T
 def figures(trainer, role: str) -> dict[str, Tensor]:
     """Random test frames, the same for every variant, and random failures; arrays for the figures."""
     test, seen = trainer.data[role]["test"], trainer.look(role)
+    if not test.in_3d.all():  # they show predictions over the truth
+        return {}
     truth = test.joints_3d - test.joints_3d[:, :1]
     aligned = similarity_align(seen["lifted"], truth)
     error = (aligned - truth).norm(dim=-1).mean(-1)

@@ -92,7 +92,7 @@ def material(variant: Variant, profile, data: dict) -> Material:
     def prior_of(role: str, factor: float | None = None):
         motion = data["hands" if role == "hands" else "motion"]["train"]
         found = [
-            take_prior(poses, role, profile.image, motion, half_of_recordings(poses, 1), factor)
+            take_prior(poses, motion, half_of_recordings(poses, 1), factor)
             for poses in train_of(role)
         ]
         return replace(found[0], points=torch.cat([part.points for part in found]))
@@ -159,7 +159,9 @@ class Trainer:
         }[variant.role]  # fmt: skip
         self.material = material(variant, profile, data)
         self.prior = self.material.prior
-        self.unit_mm = reference_length(train.joints_3d, self.skeleton).mean()
+        known = train.joints_3d[train.in_3d]
+        # without 3D poses nothing is in mm, and lifted poses stay in their own unit
+        self.unit_mm = reference_length(known, self.skeleton).mean() if len(known) else train.K.new_ones(())
         self.edges, self.swap = self.skeleton.bones, tuple(self.skeleton.mirror)
         self.model = Method(variant, profile, len(self.skeleton)).to(self.device)
         self.generator = torch.Generator(self.device).manual_seed(seed)

@@ -4,7 +4,7 @@ All frames of a subject before a camera whose person lies in the same rectangle 
 crop, hence a background, and are a group; a pair is two random frames of a group.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,12 +12,13 @@ from torch import Tensor
 from lib.data.arms import with_arms_out
 from lib.data.backdrops import Backdrops, foreground
 from lib.data.batches import Poses
-from lib.data.crops import crop_intrinsics, to_crop
+from lib.data.crops import to_crop
 from lib.data.images import Filmed
+from lib.data.shots import Shots
 from lib.papers.yoo2023_template import JOINTS
 
 __all__ = [
-    "RASTER", "ROW", "STANDING", "Frames", "chosen", "group", "mirrored_half", "outline_box", "pair",
+    "OUT", "RASTER", "ROW", "STANDING", "Frames", "group", "mirrored_half", "outline_box", "pair",
     "standing", "take_frames", "truth_15",
 ]  # fmt: skip
 
@@ -29,6 +30,8 @@ STANDING = frozenset(
 # The authors' raster is 170 px, with crops of 200 px a row of it. People are smaller in our frames (340 px
 # high), so that the raster is halved; crops have no margin about its rows, as our pictures have fewer pixels.
 RASTER, ROW = 85.0, 85.0
+AUTHORS = (170.0, 200.0)  # of photographs
+OUT = 1 / 41  # share of frames with arms out in Human3.6M: its photographs have it by themselves
 AROUND = 0.06  # of a person's height in joints, between joints and the outline
 LEAST = 2  # frames of a group
 WIDE, FINE = 1.5, 6  # of the medians of cameras: margin about people, px a side for each px of a crop
@@ -40,13 +43,14 @@ class Frames:
     """Frames kept in memory, group by group.
 
     filmed: their poses, of which each clip is a group, and what draws them. images (N, 3, S, S) uint8, whole
-    or on black. mask (N, S, S): whether a pixel is truly the person's; truth (N, 15, 2): true keypoints
-    in crop coordinates; box (N, 4): left, top, right, bottom of that outline. Only a test looks at these.
+    or on black. mask (N, S, S): whether a pixel is truly the person's, None where nobody knows; truth (N, 15,
+    2): true keypoints in crop coordinates; box (N, 4): left, top, right, bottom of that outline, or without
+    masks of the joints and a margin. Only a test looks at these.
     """
 
-    filmed: Filmed
+    filmed: Shots
     images: Tensor
-    mask: Tensor
+    mask: Tensor | None
     truth: Tensor
     box: Tensor
 
@@ -88,22 +92,6 @@ def standing(poses: Poses) -> Tensor:
     return kept[poses.action].nonzero()[:, 0]
 
 
-def chosen(poses: Poses, index: Tensor, member: Tensor, names: tuple[str, ...]) -> Poses:
-    """Frames ``index`` (M,) of some poses as other clips: ``member`` (M,), in order, is the clip of each."""
-    length = torch.bincount(member, minlength=len(names))
-    rows = {
-        name: None if getattr(poses, name) is None else getattr(poses, name)[index]
-        for name in (
-            *("joints_3d", "joints_2d", "detected_2d", "K", "R", "t"),
-            *("action", "subject", "camera"),
-        )
-    }
-    return replace(
-        poses, **rows, clip=member, start=length.cumsum(0) - length, length=length,
-        fps=poses.fps.new_ones(len(names)), clips=names,
-    )  # fmt: skip
-
-
 def group(poses: Poses, raster: float = RASTER, row: float = ROW) -> tuple[Poses, Tensor, Tensor]:
     """Poses ordered by group, each group a clip of the result.
 
@@ -125,10 +113,10 @@ def group(poses: Poses, raster: float = RASTER, row: float = ROW) -> tuple[Poses
         where = "-".join(str(corner) for corner in corners)
         names.append(f"{poses.subject_names[subject]}/{where}/{poses.camera_names[camera]}")
     centre = (first + last)[kept] * (raster / 2)
-    return chosen(poses, kept, number, tuple(names)), centre, (last - first)[kept, 1] * row
+    return poses.regrouped(kept, number, tuple(names)), centre, (last - first)[kept, 1] * row
 
 
-def truth_15(filmed: Filmed) -> Tensor:
+def truth_15(filmed: Shots) -> Tensor:
     """True keypoints (N, 15, 2) in crop coordinates; the neck is Human3.6M's neck/nose, as in the authors'
     code."""
     skeleton = filmed.poses.skeleton
@@ -151,31 +139,45 @@ def take_frames(
     index = standing(poses)
     if limit is not None and len(index) > limit:
         index = index[torch.linspace(0, len(index) - 1, limit, device=index.device).long()]
-    one = ("standing/all/cameras",)
-    poses, centre, side = group(chosen(poses, index, torch.zeros_like(index), one))
-    # arms are raised in groups made before: else those with arms out would be groups of their own
-    poses, kept = with_arms_out(poses, share, seed)
+    raster = AUTHORS if poses.pictures else (RASTER, ROW)
+    poses, centre, side = group(poses.regrouped(index, torch.zeros_like(index), ("all",)), *raster)
+    kept = torch.arange(len(poses), device=poses.device)
+    if not (poses.pictures and share == OUT):
+        # arms are raised in groups made before: else those with arms out would be groups of their own
+        poses, kept = with_arms_out(poses, share, seed)
     kept = kept[torch.bincount(poses.clip[kept])[poses.clip[kept]] >= LEAST]
+    if not len(kept):
+        raise ValueError(f"{len(poses)} frames of people who stand: none left with arms out in {share:.0%}")
     old, member = poses.clip[kept].unique(return_inverse=True)
     names = tuple(poses.clips[clip] for clip in old.tolist())
-    poses, centre, side = chosen(poses, kept, member, names), centre[kept], side[kept]
-    filmed = Filmed.of(poses, "studio", size, seed=seed)
-    filmed = replace(
-        filmed, centre=centre, side=side, crop=to_crop(poses.joints_2d, centre, side),
-        K=crop_intrinsics(poses.K, centre, side, size),
-    )  # fmt: skip
+    poses, centre, side = poses.regrouped(kept, member, names), centre[kept], side[kept]
+    filmed = Filmed.of(poses, "studio", size, seed=seed).through(centre, side)
     behind = None if background else Backdrops.of(poses, "studio", margin=WIDE, size=FINE * size, seed=seed)
     images = filmed.K.new_empty((len(poses), 3, size, size), dtype=torch.uint8)
-    mask = images.new_empty((len(poses), size, size), dtype=torch.bool)
+    masks = []
     for some in torch.arange(len(poses), device=index.device).split(256):
         picture = filmed.draw(some, background=True)
         colour = picture.colour
         if behind is not None:
-            still = behind.crop(behind.row[poses.clip[some]], centre[some], side[some], size)
-            colour = colour * foreground(colour, still)
+            row = behind.row[poses.clip[some]]
+            known = (row >= 0).nonzero()[:, 0]
+            where = some[known]
+            still = behind.crop(row[known], centre[where], side[where], size)
+            colour[known] *= foreground(colour[known], still)
         images[some] = (colour * 255).round().to(torch.uint8)
-        mask[some] = picture.mask
+        masks.append(picture.mask)
+    if any(mask is None for mask in masks):
+        return Frames(filmed, images, None, truth_15(filmed), _box_of_joints(poses, centre, side))
+    mask = torch.cat(masks)
     return Frames(filmed, images, mask, truth_15(filmed), outline_box(mask))
+
+
+def _box_of_joints(poses: Poses, centre: Tensor, side: Tensor) -> Tensor:
+    """(N, 4): about what `outline_box` gives, from joints alone."""
+    low, high = poses.joints_2d.amin(1), poses.joints_2d.amax(1)
+    margin = AROUND * (high - low)[:, 1:]
+    corners = to_crop(torch.stack([low - margin, high + margin], dim=1), centre, side)
+    return corners.clamp(-1, 1).flatten(1)
 
 
 def pair(clip: Tensor, share: float, generator: torch.Generator) -> Tensor:

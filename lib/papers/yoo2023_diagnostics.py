@@ -11,9 +11,11 @@ from lib.papers.yoo2023_template import JOINTS, MIRROR
 from lib.precision import autocast
 
 __all__ = [
-    "diagnose_keypoints",
-    "diagnose",
     "counts",
+    "diagnose",
+    "diagnose_keypoints",
+    "diagnose_pose",
+    "errors",
     "figures",
     "frame_arrays",
     "frames_of",
@@ -87,7 +89,7 @@ def diagnose_keypoints(predicted: Tensor, test: Frames) -> dict[str, float]:
         q = torch.tensor([0.25, 0.5, 0.75], device=index.device)
         for label, value in zip(("q1", "median", "q3"), found[name].quantile(q), strict=True):
             values[f"{name}_{label}"] = float(value)
-        values |= {f"{name}_{k}": _mean(found[name], which[k]) for k in ("out", "down")}
+        values[f"{name}_down"] = _mean(found[name], which["down"])
     log = found["l2"].clamp_min(1e-6).log10()
     values |= {"log_l2_median": float(log.median()), "log_l2_max": float(log.max())}
     values["thrown_share"] = _mean((found["l2"] > THROWN).float())
@@ -98,15 +100,14 @@ def diagnose_keypoints(predicted: Tensor, test: Frames) -> dict[str, float]:
     }
     for i, joint in enumerate(JOINTS):
         values |= {f"pdj_{joint}": _mean(hits[:, i]), f"pdj_swap_{joint}": _mean(tolerant[:, i])}
-        values |= {f"pdj_{k}_{joint}": _mean(hits[which[k], i]) for k in ("out", "down")}
+        values[f"pdj_down_{joint}"] = _mean(hits[which["down"], i])
     arms = _columns(*ARMS)
     values |= {
         "pdj_arms": _mean(hits[:, arms]),
         "pdj_arms_swap": _mean(tolerant[:, arms]),
         "l2_arms": _mean(distances(predicted, test.truth)[:, arms]),
     }
-    values |= _gaps(values, "") | _gaps(values, "out_")
-    values |= _arms_out(predicted, which) | _proportions(predicted, test)
+    values |= _gaps(values, "") | _arms_out(predicted, which) | _proportions(predicted, test)
     values["arm_correlation"] = _correlation(predicted, test)
     return values
 
@@ -120,7 +121,7 @@ def _gaps(values: dict[str, float], label: str) -> dict[str, float]:
 
 
 def held_out(trainer) -> tuple[dict[str, float], dict[str, Tensor]]:
-    """The same of people with arms out, and of every keypoint (15,).
+    """Metrics of people with arms out, and of each of their keypoints (15,); worked out once.
 
     A test set with the paper's share of them has a score or two. They are taken from a second one
     (`Trainer.more`), of the same people, in which every second person has arms out.
@@ -128,6 +129,8 @@ def held_out(trainer) -> tuple[dict[str, float], dict[str, Tensor]]:
     if "out" not in trainer.shown:
         more = trainer.more
         rows = frames_of(more)["out"].nonzero()[:, 0]
+        if not len(rows):  # among photographs there may be none
+            return {"frames_more": 0.0}, {}
         predicted = trainer.predict_keypoints(more, rows)
         found, hits = scores(predicted, more, rows), joint_hits(predicted, more, rows).float()
         error = distances(predicted, more.truth[rows])
@@ -195,13 +198,14 @@ def _correlation(predicted: Tensor, test: Frames) -> float:
     return float(each.mean())
 
 
-def offset(trainer, test: Frames, predicted: Tensor) -> dict[str, float]:
+def offset(trainer) -> dict[str, float]:
     """Metrics after a constant offset of each keypoint is taken off: what the template's convention costs.
 
     The offsets, medians over training frames, know labels: a diagnostic. They belong to parts, so to sides
     of the picture: it is the true pose whose sides are exchanged where that is nearer.
     """
-    frames, exchange = trainer.frames, list(MIRROR)
+    frames, test, predicted = trainer.frames, trainer.test, predictions(trainer)
+    exchange = list(MIRROR)
     some = torch.linspace(0, len(frames) - 1, min(OFFSETS, len(frames)), device=predicted.device).long()
     seen, truth = trainer.predict_keypoints(frames, some), frames.truth[some]
     swapped = distances(seen, truth[:, exchange]).mean(1) < distances(seen, truth).mean(1)
@@ -216,6 +220,14 @@ def offset(trainer, test: Frames, predicted: Tensor) -> dict[str, float]:
         "pdj_offset_swap": _mean(better),
         "arms_offset_swap": _mean(better[:, _columns(*ARMS)]),
     }
+
+
+def errors(trainer) -> dict[str, Tensor]:
+    """`reconstruction_errors` of all test frames; worked out once."""
+    if "errors" not in trainer.shown:
+        index = torch.arange(len(trainer.test), device=trainer.test.truth.device)
+        trainer.shown["errors"] = reconstruction_errors(trainer, index)
+    return trainer.shown["errors"]
 
 
 @torch.no_grad()
@@ -261,7 +273,7 @@ def partner(test: Frames, index: Tensor) -> Tensor:
 
 def _inside(test: Frames, index: Tensor) -> Tensor:
     """(N, S, S): pixels within the person's box, as numbers."""
-    size = test.mask.shape[-1]
+    size = test.images.shape[-1]
     centres = (torch.arange(size, device=index.device) + 0.5) * (2 / size) - 1
     left, top, right, bottom = test.box[index].unbind(1)
     across = (centres > left[:, None]) & (centres < right[:, None])
@@ -275,17 +287,24 @@ def _overlap(trainer, test: Frames) -> dict[str, float]:
     model, shared, gaps = trainer.model, [], []
     for some in torch.arange(len(test), device=test.truth.device).split(128):
         posed = model.pose(test.pictures(some))
-        figure, mask = model.maps(posed).amax(1) > 0.5, test.mask[some]
-        both, either = (figure & mask).flatten(1).sum(1), (figure | mask).flatten(1).sum(1)
-        shared.append(both / either.clamp_min(1))
+        if test.mask is not None:
+            figure, mask = model.maps(posed).amax(1) > 0.5, test.mask[some]
+            both, either = (figure & mask).flatten(1).sum(1), (figure | mask).flatten(1).sum(1)
+            shared.append(both / either.clamp_min(1))
         pairs = model.template.pairs
         ends = posed.anchors[-1]
         gaps.append((ends[:, pairs[:, 0]] - ends[:, pairs[:, 1]]).norm(dim=-1).mean(1) / 2)
-    return {"overlap": _mean(torch.cat(shared)), "anchor_gap": _mean(torch.cat(gaps))}
+    overlap = {"overlap": _mean(torch.cat(shared))} if shared else {}
+    return overlap | {"anchor_gap": _mean(torch.cat(gaps))}
 
 
 def outline(predicted: Tensor, test: Frames) -> float:
-    """Mean distance of keypoints from the person's pixels, as a share of the crop's side; 0 within them."""
+    """Mean distance of keypoints from the person's pixels, as a share of the crop's side; 0 within them.
+
+    NaN where nobody knows the person's pixels.
+    """
+    if test.mask is None:
+        return float("nan")
     size = test.mask.shape[-1]
     centres = (torch.arange(size, device=predicted.device) + 0.5) * (2 / size) - 1
     grid = torch.stack(torch.meshgrid(centres, centres, indexing="xy"), dim=-1).flatten(0, 1)
@@ -317,17 +336,18 @@ def _template(trainer, test: Frames) -> dict[str, float]:
     }
 
 
-def diagnose(trainer) -> dict[str, float]:
-    """All diagnostics of a trained variant."""
+def diagnose_pose(trainer) -> dict[str, float]:
+    """What the keypoints of any trainer say, those of people with arms out among them."""
     test, predicted = trainer.test, predictions(trainer)
     values = diagnose_keypoints(predicted, test) | held_out(trainer)[0]
-    index = torch.arange(len(test), device=predicted.device)
-    errors = reconstruction_errors(trainer, index)
-    trainer.shown["rec_mse"] = errors["rec_mse"]
-    values |= {name: _mean(value) for name, value in errors.items()}
-    values |= offset(trainer, test, predicted) | _overlap(trainer, test) | _template(trainer, test)
-    values["outline"] = outline(predicted, test)
-    return values | counts(trainer)
+    return values | {"outline": outline(predicted, test)}
+
+
+def diagnose(trainer) -> dict[str, float]:
+    """All diagnostics of a trained variant."""
+    values = diagnose_pose(trainer) | offset(trainer)
+    values |= {name: _mean(value) for name, value in errors(trainer).items()}
+    return values | _overlap(trainer, trainer.test) | _template(trainer, trainer.test) | counts(trainer)
 
 
 def counts(trainer) -> dict[str, float]:
@@ -346,7 +366,7 @@ def figures(trainer) -> dict[str, Tensor]:
     """Arrays for figures: pictures with predictions, metrics of every frame and of every keypoint."""
     test = trainer.test
     which, found = frames_of(test), frame_arrays(trainer)
-    found["frames/rec_mse"] = trainer.shown["rec_mse"]
+    found["frames/rec_mse"] = errors(trainer)["rec_mse"]
     model = trainer.model
     sets = {"random": torch.ones_like(which["out"]), "arms_out": which["out"],
             "arms_down": which["down"] & which["front"], "behind": ~which["front"]}  # fmt: skip

@@ -6,6 +6,7 @@
 #       extension: .py
 #       format_name: percent
 #       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -70,10 +71,15 @@ SLUG = "yu2021_scale_lifting"
 PAPER = report.load_paper(SLUG)
 
 # %% tags=["hide-input"]
+lacking = run.missing_files(SLUG, (*PAPER.grid, *PAPER.grid_extra), collection)
+if lacking:
+    lines = "\n".join(f"- {line}" for line in dict.fromkeys(sum(lacking.values(), [])))
+    display(Markdown(f"**Data that are not there.** {len(lacking)} variants cannot be run on collection `{collection}` without\n\n{lines}\n\nThe page goes on with the records that there are."))  # fmt: skip
 if run_missing:
     missing = [
         (variant, seed)
         for variant in (*PAPER.grid, *PAPER.grid_extra)
+        if variant not in lacking
         for seed in map(int, seeds.split()[:1] if variant in PAPER.deterministic else seeds.split())
         if not records.record_path(ROOT / records.OWN, SLUG, collection, variant, profile, seed).exists()
     ]

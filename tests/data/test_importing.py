@@ -126,6 +126,8 @@ def test_background_is_the_median_of_all_clips_of_a_still_camera(download, tmp_p
         assert pictures.background.shape == (64, 64, 3)
         difference = np.abs(pictures.background[8:56].astype(int) - scene())
         assert (difference > 3).mean() < 0.01 and pictures.background[:8].max() == 0
+    # kept once, in the file and in memory
+    assert len({id(clip.pictures.background) for clip in dataset.clips}) == 2
 
 
 def test_no_background_where_the_camera_moves(download, tmp_path, monkeypatch):

@@ -181,7 +181,7 @@ def test_the_prior_fixes_the_unit(few, hand, role):
     data = few | hand
     train = data[role]["train"]
     index = half_of_recordings(train, 1)
-    prior = take_prior(train, role, SIZE, data["hands" if role == "hands" else "motion"]["train"], index)
+    prior = take_prior(train, data["hands" if role == "hands" else "motion"]["train"], index)
     assert prior.points.shape == (len(index), len(train.skeleton), 2)
     normal = prior.normalise(prior.points)
     assert float(normal[:, train.skeleton.root].abs().max()) == 0
@@ -199,14 +199,14 @@ def test_the_prior_knows_its_frames_alone(few):
     pixels = train.joints_2d.clone()
     pixels[other] = pixels[other].flip(0) + 7
     changed = replace(train, joints_2d=pixels, joints_3d=train.joints_3d.flip(0))
-    first, second = (take_prior(t, "studio", SIZE, motion, index) for t in (train, changed))
+    first, second = (take_prior(t, motion, index) for t in (train, changed))
     assert torch.equal(first.points, second.points) and first.factor == second.factor
     assert torch.equal(first.ratios, second.ratios)
 
 
 def test_a_given_factor_is_kept(few):
     train, motion = few["studio"]["train"], few["motion"]["train"]
-    prior = take_prior(train, "studio", SIZE, motion, torch.arange(20), factor=0.25)
+    prior = take_prior(train, motion, torch.arange(20), factor=0.25)
     assert prior.factor == 0.25
     torch.testing.assert_close(prior.normalise(prior.points), 0.25 * (prior.points - prior.points[:, :1]))
 
@@ -214,7 +214,7 @@ def test_a_given_factor_is_kept(few):
 def test_ratios_are_those_of_other_people(few):
     """Mean relative bone lengths of role motion, which is neither trained nor tested on."""
     train, motion = few["studio"]["train"], few["motion"]["train"]
-    prior = take_prior(train, "studio", SIZE, motion, torch.arange(20))
+    prior = take_prior(train, motion, torch.arange(20))
     lengths = bone_lengths(motion.joints_3d, HUMAN36M_17.parents)
     expected = (lengths / lengths.mean(-1, keepdim=True)).mean(0)
     torch.testing.assert_close(prior.ratios, expected)

@@ -14,7 +14,6 @@ from lib.papers.yoo2023_data import (
     RASTER,
     ROW,
     STANDING,
-    chosen,
     group,
     mirrored_half,
     outline_box,
@@ -71,18 +70,10 @@ def test_only_those_who_stand_are_kept(train, frames):
     assert {poses.action_names[i] for i in poses.action.tolist()} <= kept
 
 
-def test_chosen_frames_are_clips_of_another_order(train):
-    index = torch.tensor([7, 3, 90, 4])
-    found = chosen(train, index, torch.tensor([0, 0, 1, 1]), ("a", "b"))
-    assert found.clips == ("a", "b") and found.length.tolist() == [2, 2] and found.start.tolist() == [0, 2]
-    for name in ("joints_3d", "joints_2d", "K", "action", "subject", "camera"):
-        assert torch.equal(getattr(found, name), getattr(train, name)[index]), name
-
-
 def test_a_group_is_one_subject_camera_and_rectangle(train):
     """Against a slow reference that writes every frame's rectangle down."""
     index = standing(train)[1:]  # which leaves one frame alone in its rectangle
-    poses = chosen(train, index, torch.zeros_like(index), ("all",))
+    poses = train.regrouped(index, torch.zeros_like(index), ("all",))
     found, centre, side = group(poses)
     by_key = {}
     for i in range(len(poses)):

@@ -86,7 +86,7 @@ def find(path: Path, options: Options) -> Found:
     return Found(
         sources=tuple(_source(sequence, options) for sequence in sequences),
         split=h36m.split(sequence.subject for sequence in sequences),
-        source=f"Human3.6M by h36m-fetch, {SITE}",
+        source=f"Human3.6M by h36m-fetch ({'universal' if options.universal else 'own'} skeleton), {SITE}",
         licence=LICENCE,
         notes=tuple(notes),
     )

@@ -97,7 +97,7 @@ def find(path: Path, options: Options) -> Found:
     return Found(
         sources=tuple(_source(recording, options) for recording in recordings),
         split=h36m.split(recording.subject for recording in recordings),
-        source=f"Human3.6M, {SITE}",
+        source=f"Human3.6M ({'universal' if options.universal else 'own'} skeleton), {SITE}",
         licence=LICENCE,
         notes=tuple(notes),
     )

@@ -74,7 +74,7 @@ def find(path: Path, options: Options) -> Found:
         "2D alone; the crops' places in the whole pictures are not known, so neither are the cameras: "
         f"focal length 1.2 x {SIDE} px, R = I, t = 0",
         "50 fps as in the recordings; the set does not say it",
-        "taken for pictures of a moving camera, since the set does not say whether its crops follow the person",
+        "taken for pictures of a moving camera: the set does not say whether its crops follow the person",
     ]
     sequences = [
         sequence
