@@ -20,9 +20,13 @@
 # commands set the papers' tables beside your own runs on them:
 #
 # ```bash
-# python -m lib.data import human36m /path/to/human3.6m     # once: the download becomes data/benchmarks/studio.h5
-# python -m lib.data check data/benchmarks/studio.h5        # reads every picture, says what is in it
-# papermill notebooks/yu2021_scale_lifting/results.ipynb out.ipynb -k python3 -p profile gpu -p collection benchmarks -p run_missing True
+# # once: the download becomes data/benchmarks/studio.h5
+# python -m lib.data import human36m /path/to/human3.6m
+# # reads every picture, says what is in it
+# python -m lib.data check data/benchmarks/studio.h5
+# # the chapter's page, with the runs that are missing
+# papermill notebooks/yu2021_scale_lifting/results.ipynb out.ipynb -k python3 \
+#     -p profile gpu -p collection benchmarks -p run_missing True
 # ```
 #
 # An import reads a download as its site delivers it, unpacked or as archives, writes nothing into it, and can be broken off at any
@@ -38,12 +42,11 @@ profile = "cpu"
 # %% tags=["hide-input"]
 import tempfile
 import time
-from html import escape
 from pathlib import Path
 
 import h5py
 import numpy as np
-from IPython.display import HTML, Markdown, display
+from IPython.display import Markdown, display
 
 from lib import plots, plots_joint_maps
 from lib.data.cutting import MARGIN, cut
@@ -57,10 +60,9 @@ FEW = profile == "smoke"
 
 
 def table(heads, rows):
-    """A table of HTML cells."""
-    head = "".join(f"<th>{name}</th>" for name in heads)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return HTML(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+    """A table of Markdown cells."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
 
 
 # %% [markdown]
@@ -73,8 +75,8 @@ def table(heads, rows):
 shown = []
 for name in READERS:
     module = reader(name)
-    site = f'<a href="{escape(module.SITE)}">{escape(module.SITE.split("//")[1].split("/")[0])}</a>'
-    shown.append([f"<code>{name}</code>", f"<code>{module.ROLE}</code>", site, escape(module.LICENCE)])
+    site = f"[{module.SITE.split('//')[1].split('/')[0]}]({module.SITE})"
+    shown.append([f"`{name}`", f"`{module.ROLE}`", site, module.LICENCE.split(" Who publishes")[0]])
 table(("layout", "role", "download page", "licence, in a line; yours is the text on the site"), shown)
 
 # %% [markdown]
@@ -83,7 +85,7 @@ table(("layout", "role", "download page", "licence, in a line; yours is the text
 # | Option | What it does |
 # |---|---|
 # | `--size 128` | side of the stored crops in px; take 256 for profile `paper` of chapter five; `0` keeps poses alone, which is all that chapter one needs |
-# | `--every 5` | keeps every fifth frame, from each clip's first on: for a tenth of the disk, or 10 frames a second of 50 |
+# | `--every 5` | keeps every fifth frame, from each clip's first on: for a fifth of the disk, 10 frames a second of 50 |
 # | `--subjects S1,S9` | only these |
 # | `--universal` | 3D poses scaled to one body for all (Human3.6M's `D3_Positions_mono_universal`, MPI-INF-3DHP's `univ_annot3`); without it each person's own |
 # | `--detections FILE` | with `videopose3d`: the 2D poses of a detector |
@@ -110,9 +112,9 @@ table(("layout", "role", "download page", "licence, in a line; yours is the text
 # - The four cameras' published intrinsics are part of the project, lenses with their distortion. A world pose projected by them gives the official 2D positions; the
 #   two tangential numbers stand in `w0` in the other order than the formula wants, and are turned.
 # - `TakingPhoto` and `WalkingDog` (S1) are `Photo` and `WalkDog` for all; the takes of an action, which bear different numbers from subject to subject, are "Walking" and "Walking 2".
-# - S11's Directions before camera 54138969, whose video is damaged, and the takes of S9 whose poses stand beside the person in the pictures, are named in the notes and left out where they would do harm.
+# - S11's Directions before camera 54138969, whose video is damaged, is left out. Three takes of S9 (a Greeting, a SittingDown, a Waiting) have poses that stand beside the person in the pictures: they are kept as poses (`--size 0`) and left out with their pictures, so the test set differs between the two. The notes name them.
 # - A video is longer than its poses: cut. Shorter: an error that names it. The subjects whose poses are not public are skipped.
-# - A universal skeleton makes all subjects one body. Errors on it are not comparable with errors on their own, so the file says which it has, and every table repeats it.
+# - A universal skeleton makes all subjects one body. Errors on it are not comparable with errors on their own skeletons, so the file says which it has, and the header of every table repeats it.
 #
 # ## MPI-INF-3DHP
 #
@@ -160,14 +162,15 @@ bodies = {title: skeleton for title, skeleton in SHOWN.items() if skeleton != HA
 columns = [plots_joint_maps.joint_rows(skeleton) for skeleton in bodies.values()]
 table(
     ("joint", *bodies),
-    [[f"{row[0][0]} {row[0][1]}", *(made[2] for made in row)] for row in zip(*columns, strict=True)],
+    [[f"{row[0][0]} {row[0][1]}".replace("_", " "), *(made[2].replace("_", " ") for made in row)]
+     for row in zip(*columns, strict=True)],
 )
 
 # %% [markdown]
 # ## How long, how large
 #
 # Measured here, on this machine, when this page was made: a video of Human3.6M's size is decoded, and the crops are cut and packed. What is drawn in it is
-# noise over a smooth picture, which packs worse than a photograph.
+# a smooth picture with noise. Time is that of one processor core, so an import that has the machine to itself takes about as long.
 
 # %% tags=["hide-input"]
 COUNT, SIZE = (8 if FEW else 60), 128
@@ -194,25 +197,27 @@ def film(path, count, width=1000, height=1002):
 with tempfile.TemporaryDirectory() as folder:
     video, packed = Path(folder) / "video.mp4", Path(folder) / "crops.h5"
     film(video, COUNT)
-    began = time.perf_counter()
+    began = time.process_time()
     with h5py.File(packed, "w") as file:
         image = file.create_dataset("image", (COUNT, SIZE, SIZE, 3), np.uint8, chunks=(1, SIZE, SIZE, 3), compression="gzip", compression_opts=1)
         for row, picture in enumerate(decoded(video, COUNT)):
             image[row] = cut(picture, np.array([500.0, 500.0, 400.0 * MARGIN]), SIZE)
-    rate = COUNT / (time.perf_counter() - began)
+    rate = COUNT / (time.process_time() - began)
     each = packed.stat().st_size / COUNT
 
 # Frames times cameras; the sums of what is published of the data sets' lengths.
 LENGTHS = {
     "Human3.6M, 7 subjects, 4 cameras": 2_103_096, "the same, `--every 5`": 420_620,
     "MPI-INF-3DHP, 8 cameras and test set": 131_592 * 8 + 24_888, "LSP and LSPET": 12_000, "HandDB": 31_836,
-    "SURREAL": 6_500_000,
 }  # fmt: skip
-display(Markdown(f"{rate:.0f} pictures a second with one thread, {each / 1024:.0f} KiB for each crop of {SIZE} px."))
+display(Markdown(
+    f"{rate:.0f} pictures for a second of one core, {each / 1024:.0f} KiB for each crop of {SIZE} px. SURREAL has more than six "
+    f"million, but the chapters take no picture of it, and 20 of its poses: `--size 0 --every 25` is enough."
+))
 table(
     ("data", "pictures", "hours at this rate", f"GB at {SIZE} px"),
     [
-        [escape(name).replace("`", ""), f"{count:,}", f"{count / rate / 3600:.1f}", f"{count * each / 1e9:.1f}"]
+        [name, f"{count:,}", f"{count / rate / 3600:.1f}", f"{count * each / 1e9:.1f}"]
         for name, count in LENGTHS.items()
     ],
 )
@@ -229,7 +234,7 @@ table(
 table(
     ("collection", "role", "protocol"),
     [
-        [f"<code>{name}</code>", f"<code>{role}</code>", escape(rules.title)]
+        [f"`{name}`", f"`{role}`", rules.title]
         for name, roles in PROTOCOLS.items()
         for role, rules in roles.items()
     ],
@@ -252,6 +257,7 @@ table(
 # ## Which command makes which role
 
 # %% tags=["hide-input"]
-table(("role of `benchmarks`".replace("`", ""), "command"), [
-    [f"<code>{role}</code>", f"<code>python -m lib.data import {escape(call)}</code>"] for role, call in IMPORTED.items()
-])
+table(
+    ("role of `benchmarks`", "command"),
+    [[f"`{role}`", f"`python -m lib.data import {call}`"] for role, call in IMPORTED.items()],
+)
