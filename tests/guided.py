@@ -26,7 +26,8 @@ def frames_drawn_once():
     known, draw = {}, kundu2020_part_trainer.take_frames
 
     def remembered(poses, role, size):
-        key = (role, size, len(poses), float(poses.joints_3d.double().sum()))  # thinned anew each time
+        # thinned anew each time; the same poses may have stored pictures
+        key = (role, size, len(poses), float(poses.joints_3d.double().sum()), len(poses.pictures))
         if key not in known:
             known[key] = draw(poses, role, size)
         return known[key]
