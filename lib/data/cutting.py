@@ -40,17 +40,33 @@ def windows(clip: Clip, margin: float = MARGIN) -> np.ndarray:
 
 
 def cut(picture: np.ndarray, window: np.ndarray, size: int) -> np.ndarray:
-    """The square (centre x, y, side) of a picture (H, W, C) uint8 at size x size; black outside."""
-    height, width = picture.shape[:2]
+    """The square (centre x, y, side) of a picture (H, W, C) uint8 at size x size; black outside.
+
+    All black where the picture would be less than one pixel large.
+    """
+    height, width, channels = picture.shape
     x, y, side = map(float, window)
-    # Only the part of the picture that the window touches becomes floating point.
+    crop = np.zeros((size, size, channels), np.uint8)
+    # Only where the window meets the picture is there something to draw: a wrong joint far away makes a
+    # window in which the picture is a speck, and drawing the rest would take more memory than there is.
+    pixel, corner, extent = side / size, np.array([x, y]) - side / 2, np.array([width, height])
+    first = np.clip(np.floor(-corner / pixel) - 1, 0, size).astype(int)
+    last = np.clip(np.ceil((extent - corner) / pixel) + 1, 0, size).astype(int)
+    if (first >= last).any() or pixel > extent.max():
+        return crop
+    drawn = (last - first).max()
+    first = np.minimum(first, size - drawn)
+    x, y = corner + (first + drawn / 2) * pixel
+    side = drawn * pixel
     left, top = (int(np.clip(c - side / 2 - 2, 0, n - 1)) for c, n in ((x, width), (y, height)))
     right, bottom = (int(np.clip(c + side / 2 + 3, 1, n)) for c, n in ((x, width), (y, height)))
     piece = np.ascontiguousarray(picture[top : max(bottom, top + 1), left : max(right, left + 1)])
     piece = torch.from_numpy(piece).permute(2, 0, 1)[None]
     centre = torch.tensor([[x - left, y - top]])
-    crop = crop_pictures(piece, centre, torch.tensor([side]), size)[0]
-    return (crop * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    seen = crop_pictures(piece, centre, torch.tensor([side]), drawn)[0]
+    seen = (seen * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    crop[first[1] : first[1] + drawn, first[0] : first[0] + drawn] = seen
+    return crop
 
 
 def cut_labels(labels: np.ndarray, window: np.ndarray, size: int) -> np.ndarray:
