@@ -49,14 +49,34 @@ def datasets(collection):
     return [ancient(path) for path in files if collection in ("mannequin", "mocap") or Path(path).exists()]
 
 
+def lacking(slug):
+    """The variants of a paper that cannot be run on what the user brought; says once what is missing."""
+    if COLLECTION in ("mannequin", "mocap"):
+        return ()
+    known = f"LACKING_{slug}"  # for the processes of the jobs, which read this file again
+    if known not in os.environ:
+        sys.path.insert(0, os.getcwd())
+        from lib.run import missing_files  # takes seconds, and only such a collection needs it
+
+        variants = [variant for part in GRID for variant in PAPERS[slug].get(part, ())]
+        found = missing_files(slug, variants, COLLECTION)
+        for line in dict.fromkeys(sum(found.values(), [])):
+            print(f"{slug}: {len(found)} of {len(variants)} variants left out: {line}", file=sys.stderr)
+        os.environ[known] = " ".join(found)
+    return os.environ[known].split()
+
+
 def records(slug, only=None):
-    """The records of a paper's grid, or of some of it; a variant that is the same whatever the seed runs once."""
+    """The records of a paper's grid, or of some of it; a variant that is the same whatever the seed runs once.
+
+    Without those for which data are missing.
+    """
     paper = PAPERS[slug]
     return [
         f"results/{slug}/{COLLECTION}/{variant}-{PROFILE}-seed{seed}.json"
         for part in GRID
         for variant in paper.get(part, ())
-        if only is None or variant in only
+        if (only is None or variant in only) and variant not in lacking(slug)
         for seed in (SEEDS[:1] if variant in paper.get("deterministic", ()) else SEEDS)
     ]
 

@@ -12,7 +12,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 SNAKEMAKE = Path(sys.executable).with_name("snakemake")
 PARTS = ("Snakefile", "_config.yml", "profiles", "book", "lib", "notebooks")
-ROLES = ("studio", "outdoor", "motion")
+ROLES = ("studio", "outdoor", "wild", "sport", "hands", "bodies", "motion")
 
 
 @pytest.fixture
@@ -91,6 +91,17 @@ def test_data_that_a_user_brought_are_used_and_never_written(tree):
     jobs, _ = plan(tree, "grid", collection="benchmarks")
     assert jobs["run"] == expected_runs(tree, seeds=1)
     assert "dataset" not in jobs
+
+
+def test_runs_whose_data_a_user_did_not_bring_are_left_out_and_named(tree):
+    path = tree / "data/benchmarks/studio.h5"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    jobs, output = plan(tree, "grid", collection="benchmarks_64")
+    alone = papers(tree)["yoo2023_inductive_prior"]
+    assert jobs["run"] == len(alone["grid"])
+    assert "python -m lib.data import mpi-inf-3dhp PATH" in output
+    assert "yoo2023_inductive_prior" not in output.partition("Building DAG")[0]
 
 
 def test_paper_is_added_by_one_file(tree):
