@@ -76,7 +76,7 @@ shown = []
 for name in READERS:
     module = reader(name)
     site = f"[{module.SITE.split('//')[1].split('/')[0]}]({module.SITE})"
-    shown.append([f"`{name}`", f"`{module.ROLE}`", site, module.LICENCE.split(" Who publishes")[0]])
+    shown.append([name, module.ROLE, site, module.LICENCE.split(" Who publishes")[0]])
 table(("layout", "role", "download page", "licence, in a line; yours is the text on the site"), shown)
 
 # %% [markdown]
@@ -234,7 +234,7 @@ table(
 table(
     ("collection", "role", "protocol"),
     [
-        [f"`{name}`", f"`{role}`", rules.title]
+        [name, role, rules.title]
         for name, roles in PROTOCOLS.items()
         for role, rules in roles.items()
     ],
@@ -259,5 +259,5 @@ table(
 # %% tags=["hide-input"]
 table(
     ("role of `benchmarks`", "command"),
-    [[f"`{role}`", f"`python -m lib.data import {call}`"] for role, call in IMPORTED.items()],
+    [[role, f"`python -m lib.data import {call}`"] for role, call in IMPORTED.items()],
 )
