@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -18,7 +19,7 @@ WINDOWS = ("frame", "clip", "scene")
 
 
 @dataclass(frozen=True)
-class Shots:
+class Shots(ABC):
     """Poses with the crops they are shown in, on the device of the poses.
 
     crop (N, J, 2): the true joints in crop coordinates, [-1, 1] over the crop. centre (N, 2) and
@@ -44,13 +45,13 @@ class Shots:
         """Whether people are alone on black in pictures without ``background``."""
         return True
 
+    @abstractmethod
     def draw(self, index: Tensor, background: bool = False) -> Picture:
         """The pictures of some frames (B,), before their scene or, without ``background``, black."""
-        raise NotImplementedError
 
+    @abstractmethod
     def scenery(self, index: Tensor) -> Tensor:
         """What is behind the people (B, 3, S, S), in [0, 1], of some frames."""
-        raise NotImplementedError
 
     def through(self, centre: Tensor, side: Tensor, window: str = "frame") -> Self:
         """The same frames seen through other squares: centre (N, 2) and side (N,) in image px."""
